@@ -1,0 +1,316 @@
+import { invariant } from "./errors.js";
+
+/**
+ * The one binary form in which results travel: kernels write it, the journal keeps it, the sinks
+ * read it. Little-endian, every entry a multiple of 8 bytes and 8-byte aligned within its buffer.
+ *
+ * Every entry begins with
+ *
+ *      0        1                    4            8
+ *      +--------+--------------------+------------+
+ *      | kind   | info (24 bits)     | subject u32|
+ *      +--------+--------------------+------------+
+ *
+ * A UNIT entry opens all that one input (a frame, a post, a tick) caused: it is in the journal
+ * whole or not at all. Its size covers the entries that follow it.
+ *
+ *  UNIT     info: UnitType   subject: bytes of the whole unit, this entry included
+ *           8 f64 arrival ms | 16 u32 datalogger (NONE for a tick) | 20 u32 inputs | 24 f64 seq (0: none) | 32 u32 hashA | 36 u32 hashB   = 40
+ *  READING  info: flags      subject: meter     a row of `readings` made from an input of this unit
+ *           8 f64 ts | 16 f64 value as sent | 24 f64 delta (NaN: unknown) | 32 u32 rev | 36 zero                                          = 40
+ *  REWRITE  as READING: the row of an earlier reading, decided anew
+ *  INPUT    as READING without delta: an input that changed nothing (a duplicate); kept so that a replay sees every input
+ *  PERIOD   info: flags      subject: meter     a row of `consumption`
+ *           8 f64 start | 16 f64 value (NaN: NULL) | 24 f64 min | 32 f64 max | 40 f64 coverage | 48 u32 readings | 52 u32 period          = 56
+ *  ALERT    info: bit 0 firing (else resolved), bits 8–15 severity  subject: meter   a row of `alerts`
+ *           8 f64 ts | 16 f64 value | 24 f64 threshold | 32 u32 rule (a NAME) | 36 zero | 40 u32 incident low | 44 u32 incident high      = 48
+ *  EXCHANGE info: bit 0 withdrawn     subject: meter   a row of `exchanges`
+ *           8 f64 ts | 16 f64 final | 24 f64 start | 32 u32 rev | 36 zero                                                                = 40
+ *  NAME     info: NameType   subject: the number given to it
+ *           8 u32 parent (a tenant's number; for a meter its tenant) | 12 u32 bytes of the text | 16 f64 spare | 24 UTF-8, padded with zeros
+ *  REJECT   info: index into REJECT_CODES   subject: datalogger
+ *           8 f64 arrival ms | 16 f64 seq | 24 u32 index in the frame | 28 u32 bytes of the meter's id | 32 u32 bytes of raw | 36 zero
+ *           40 meter id UTF-8, then raw UTF-8, padded together
+ *  STORED   info: 0          subject: 0   8 f64 position up to which the store has everything                                             = 16
+ */
+export const Kind = {
+  UNIT: 1,
+  READING: 2,
+  REWRITE: 3,
+  INPUT: 4,
+  PERIOD: 5,
+  ALERT: 6,
+  EXCHANGE: 7,
+  NAME: 8,
+  REJECT: 9,
+  STORED: 10,
+} as const;
+
+export const UnitType = { FRAME: 1, POST: 2, TICK: 3, CONTROL: 4 } as const;
+export const NameType = { TENANT: 1, DATALOGGER: 2, METER: 3, RULE: 4, SETTINGS: 5 } as const;
+export const PERIODS = ["quarter", "hour", "day"] as const;
+export type PeriodName = (typeof PERIODS)[number];
+export const SEVERITIES = ["info", "warning", "critical"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** No datalogger: the unit came from no device. */
+export const NONE = 0xffffffff;
+
+export const UNIT_BYTES = 40;
+export const READING_BYTES = 40;
+export const PERIOD_BYTES = 56;
+export const ALERT_BYTES = 48;
+export const EXCHANGE_BYTES = 40;
+export const NAME_BYTES = 24;
+export const REJECT_BYTES = 40;
+export const STORED_BYTES = 16;
+
+const utf8 = new TextEncoder();
+
+function padded(bytes: number): number {
+  return (bytes + 7) & ~7;
+}
+
+/**
+ * Appends entries to one growing buffer. `bytes()` is a view of what was written since `reset()`;
+ * it is only valid until the next write. Nothing is allocated per entry while the buffer is large enough.
+ */
+export class EntryWriter {
+  #buffer: ArrayBuffer;
+  #u8: Uint8Array;
+  #u32: Uint32Array;
+  #f64: Float64Array;
+  /** Bytes written. */
+  length = 0;
+  #unitStart = -1;
+
+  constructor(capacityBytes = 1 << 20) {
+    this.#buffer = new ArrayBuffer(padded(capacityBytes));
+    this.#u8 = new Uint8Array(this.#buffer);
+    this.#u32 = new Uint32Array(this.#buffer);
+    this.#f64 = new Float64Array(this.#buffer);
+  }
+
+  reset(): void {
+    this.length = 0;
+    this.#unitStart = -1;
+  }
+
+  bytes(): Uint8Array {
+    return this.#u8.subarray(0, this.length);
+  }
+
+  #grow(need: number): void {
+    let size = this.#buffer.byteLength;
+    while (size < need) size *= 2;
+    const buffer = new ArrayBuffer(size);
+    const u8 = new Uint8Array(buffer);
+    u8.set(this.#u8.subarray(0, this.length));
+    this.#buffer = buffer;
+    this.#u8 = u8;
+    this.#u32 = new Uint32Array(buffer);
+    this.#f64 = new Float64Array(buffer);
+  }
+
+  #claim(bytes: number): number {
+    const at = this.length;
+    const end = at + bytes;
+    if (end > this.#u8.length) this.#grow(end);
+    this.length = end;
+    return at;
+  }
+
+  beginUnit(type: number, arrivalMs: number, datalogger: number, seq: number, hashA: number, hashB: number): void {
+    invariant(this.#unitStart < 0, "a unit was still open");
+    const at = this.#claim(UNIT_BYTES);
+    this.#unitStart = at;
+    const u = at >> 2;
+    const f = at >> 3;
+    this.#u32[u] = Kind.UNIT | (type << 8);
+    this.#f64[f + 1] = arrivalMs;
+    this.#u32[u + 4] = datalogger;
+    this.#u32[u + 5] = 0;
+    this.#f64[f + 3] = seq;
+    this.#u32[u + 8] = hashA;
+    this.#u32[u + 9] = hashB;
+  }
+
+  /** Closes the unit; `inputs` is how many readings it took. Returns the unit's size in bytes. */
+  endUnit(inputs: number): number {
+    const at = this.#unitStart;
+    invariant(at >= 0, "no unit was open");
+    this.#unitStart = -1;
+    const bytes = this.length - at;
+    this.#u32[(at >> 2) + 1] = bytes;
+    this.#u32[(at >> 2) + 5] = inputs;
+    return bytes;
+  }
+
+  /** Takes back everything written since the unit began, and the unit. */
+  dropUnit(): void {
+    invariant(this.#unitStart >= 0, "no unit was open");
+    this.length = this.#unitStart;
+    this.#unitStart = -1;
+  }
+
+  /** `kind` is READING, REWRITE or INPUT; `delta` NaN where it is unknown. */
+  reading(kind: number, meter: number, ts: number, value: number, delta: number, rev: number, flags: number): void {
+    const at = this.#claim(READING_BYTES);
+    const u = at >> 2;
+    const f = at >> 3;
+    this.#u32[u] = kind | (flags << 8);
+    this.#u32[u + 1] = meter;
+    this.#f64[f + 1] = ts;
+    this.#f64[f + 2] = value;
+    this.#f64[f + 3] = delta;
+    this.#u32[u + 8] = rev;
+    this.#u32[u + 9] = 0;
+  }
+
+  period(
+    meter: number,
+    period: number,
+    start: number,
+    value: number,
+    min: number,
+    max: number,
+    coverage: number,
+    readings: number,
+    flags: number,
+  ): void {
+    const at = this.#claim(PERIOD_BYTES);
+    const u = at >> 2;
+    const f = at >> 3;
+    this.#u32[u] = Kind.PERIOD | (flags << 8);
+    this.#u32[u + 1] = meter;
+    this.#f64[f + 1] = start;
+    this.#f64[f + 2] = value;
+    this.#f64[f + 3] = min;
+    this.#f64[f + 4] = max;
+    this.#f64[f + 5] = coverage;
+    this.#u32[u + 12] = readings;
+    this.#u32[u + 13] = period;
+  }
+
+  alert(
+    meter: number,
+    rule: number,
+    ts: number,
+    value: number,
+    threshold: number,
+    firing: boolean,
+    severity: number,
+    incidentLow: number,
+    incidentHigh: number,
+  ): void {
+    const at = this.#claim(ALERT_BYTES);
+    const u = at >> 2;
+    const f = at >> 3;
+    this.#u32[u] = Kind.ALERT | ((firing ? 1 : 0) << 8) | (severity << 16);
+    this.#u32[u + 1] = meter;
+    this.#f64[f + 1] = ts;
+    this.#f64[f + 2] = value;
+    this.#f64[f + 3] = threshold;
+    this.#u32[u + 8] = rule;
+    this.#u32[u + 9] = 0;
+    this.#u32[u + 10] = incidentLow;
+    this.#u32[u + 11] = incidentHigh;
+  }
+
+  exchange(meter: number, ts: number, final: number, start: number, rev: number, withdrawn: boolean): void {
+    const at = this.#claim(EXCHANGE_BYTES);
+    const u = at >> 2;
+    const f = at >> 3;
+    this.#u32[u] = Kind.EXCHANGE | ((withdrawn ? 1 : 0) << 8);
+    this.#u32[u + 1] = meter;
+    this.#f64[f + 1] = ts;
+    this.#f64[f + 2] = final;
+    this.#f64[f + 3] = start;
+    this.#u32[u + 8] = rev;
+    this.#u32[u + 9] = 0;
+  }
+
+  name(type: number, number: number, parent: number, text: string): void {
+    const bytes = utf8.encode(text);
+    const at = this.#claim(NAME_BYTES + padded(bytes.length));
+    const u = at >> 2;
+    this.#u32[u] = Kind.NAME | (type << 8);
+    this.#u32[u + 1] = number;
+    this.#u32[u + 2] = parent;
+    this.#u32[u + 3] = bytes.length;
+    this.#f64[(at >> 3) + 2] = 0;
+    this.#u8.fill(0, at + NAME_BYTES, this.length);
+    this.#u8.set(bytes, at + NAME_BYTES);
+  }
+
+  reject(datalogger: number, code: number, arrivalMs: number, seq: number, index: number, meter: string, raw: Uint8Array): void {
+    const id = utf8.encode(meter);
+    const at = this.#claim(REJECT_BYTES + padded(id.length + raw.length));
+    const u = at >> 2;
+    const f = at >> 3;
+    this.#u32[u] = Kind.REJECT | (code << 8);
+    this.#u32[u + 1] = datalogger;
+    this.#f64[f + 1] = arrivalMs;
+    this.#f64[f + 2] = seq;
+    this.#u32[u + 6] = index;
+    this.#u32[u + 7] = id.length;
+    this.#u32[u + 8] = raw.length;
+    this.#u32[u + 9] = 0;
+    this.#u8.fill(0, at + REJECT_BYTES, this.length);
+    this.#u8.set(id, at + REJECT_BYTES);
+    this.#u8.set(raw, at + REJECT_BYTES + id.length);
+  }
+
+  stored(position: number): void {
+    const at = this.#claim(STORED_BYTES);
+    this.#u32[at >> 2] = Kind.STORED;
+    this.#u32[(at >> 2) + 1] = 0;
+    this.#f64[(at >> 3) + 1] = position;
+  }
+}
+
+/** The three views through which entries are read; `base` of the buffer must be 8-byte aligned. */
+export interface EntryViews {
+  readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+}
+
+/** Views over entry bytes; copies them first when they do not begin on 8 bytes. */
+export function viewsOf(bytes: Uint8Array): EntryViews {
+  const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
+  const { buffer, byteOffset, byteLength } = aligned;
+  return {
+    u8: aligned,
+    u32: new Uint32Array(buffer, byteOffset, byteLength >> 2),
+    f64: new Float64Array(buffer, byteOffset, byteLength >> 3),
+  };
+}
+
+/** Size of the entry at byte `at`; for a UNIT that of its own header, so that a walk goes through its content. */
+export function entryBytes(views: EntryViews, at: number): number {
+  const u = at >> 2;
+  const kind = views.u32[u]! & 0xff;
+  switch (kind) {
+    case Kind.UNIT:
+      return UNIT_BYTES;
+    case Kind.READING:
+    case Kind.REWRITE:
+    case Kind.INPUT:
+      return READING_BYTES;
+    case Kind.PERIOD:
+      return PERIOD_BYTES;
+    case Kind.ALERT:
+      return ALERT_BYTES;
+    case Kind.EXCHANGE:
+      return EXCHANGE_BYTES;
+    case Kind.NAME:
+      return NAME_BYTES + padded(views.u32[u + 3]!);
+    case Kind.REJECT:
+      return REJECT_BYTES + padded(views.u32[u + 7]! + views.u32[u + 8]!);
+    case Kind.STORED:
+      return STORED_BYTES;
+    default:
+      invariant(false, `no entry of kind ${kind} is known (at byte ${at})`);
+  }
+}

@@ -1,0 +1,69 @@
+import { invariant } from "./errors.js";
+
+/**
+ * Every bound of the engine in one place, with what they owe to each other asserted below.
+ * Units come last in a name.
+ */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const limits = {
+  /** Longest WebSocket frame that is taken; announced in `welcome`. */
+  maxFrameBytes: 64 * KiB,
+  /** What the transport accepts above that, so that "too large" can be said in words instead of a dropped connection. */
+  transportFrameBytes: 1 * MiB,
+  /** Longest body of `POST /v1/readings`. */
+  maxPostBytes: 1 * MiB,
+  /** Largest window of one connection. */
+  maxWindowBytes: 1 * MiB,
+  /** What all lanes and windows of the node share. */
+  poolBytes: 256 * MiB,
+  /** What one client's lane may hold, whatever the pool still has. */
+  maxLaneBytes: 64 * MiB,
+  /** Bind frames of one connection that the engine keeps. */
+  maxBindBytes: 4 * MiB,
+  aliasCount: 1 << 20,
+  /** Characters in a meter's or a datalogger's id. */
+  maxIdChars: 128,
+  maxTenantIdChars: 64,
+  /** Frames per datalogger whose hash is kept, to tell a resend from a reused seq. */
+  rememberedFrames: 256,
+  maxReadingsPerFrame: 65_536,
+
+  /** Frames ring of a shard: must hold what is being made durable while fdatasync has a bad moment. */
+  ringBytes: 16 * MiB,
+  /** Of which this much may wait unread; the rest of the queue stays in the lanes, where it is fair. */
+  ringWaitingBytes: 1 * MiB,
+  outcomeRingBytes: 4 * MiB,
+  /** Largest record of either ring; longer answers travel in pieces. */
+  maxRecordBytes: 1 * MiB + 4 * KiB,
+
+  /** Journal: one block is written with one call; a file of the journal holds many. */
+  journalBlockBytes: 1 * MiB,
+  journalSegmentBytes: 64 * MiB,
+  /** Rows that wait for the store in memory; beyond it they are read back from the journal. */
+  sinkMemoryBytes: 64 * MiB,
+  sinkBatchRows: 50_000,
+
+  metersPerPage: 65_536,
+  /** A reading further ahead of the clock than this is `ts_future`. */
+  maxFutureMs: 3_600_000,
+  /** 2000-01-01T00:00:00Z: a reading before it is `ts_too_old`. */
+  minTsMs: 946_684_800_000,
+  /** A segment longer than this is not spread over periods. */
+  maxSpreadMs: 92 * 24 * 3_600_000,
+  maxQueryRows: 10_000,
+  rejectedReadingBytes: 256,
+  rejectedFrameBytes: 4 * KiB,
+  /** Rows of `rejected` kept per client and hour; beyond it they are only counted. */
+  rejectedRowsPerHour: 10_000,
+} as const;
+
+invariant(limits.maxFrameBytes < limits.transportFrameBytes, "a frame that is too large must still arrive to be answered");
+invariant(limits.maxFrameBytes <= limits.maxWindowBytes, "one frame fits the window");
+invariant(limits.maxWindowBytes <= limits.maxLaneBytes, "one connection's window fits its lane");
+invariant(limits.maxLaneBytes <= limits.poolBytes, "one lane fits the pool");
+invariant(limits.maxRecordBytes > limits.maxPostBytes, "the largest post travels as one record");
+invariant(limits.maxRecordBytes * 2 <= limits.outcomeRingBytes, "the outcome ring holds more than one record");
+invariant(limits.maxRecordBytes * 4 <= limits.ringBytes, "the ring holds several of the largest records");
+invariant(limits.ringWaitingBytes < limits.ringBytes, "what waits unread is a part of the ring");

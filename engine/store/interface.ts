@@ -1,0 +1,98 @@
+import type { PeriodName, Severity } from "../base/entries.js";
+
+/** Names behind the numbers in entries. Numbers are a shard's own. */
+export interface Names {
+  tenantOfMeter(meter: number): string;
+  meter(meter: number): string;
+  datalogger(datalogger: number): { tenant: string; id: string };
+  rule(rule: number): string;
+}
+
+/** Why a batch is not in the store. */
+export type StoreFailure =
+  /** Nothing of it was taken; the same batch may be sent again at once or later. */
+  | { kind: "refused"; message: string; line?: number }
+  /** Not reached, or an answer that says "later". */
+  | { kind: "unavailable"; message: string }
+  /** It may have been taken, now or later: an old copy may still commit (see the sink's settle time). */
+  | { kind: "doubtful"; message: string };
+
+export type StoreOutcome = { ok: true } | ({ ok: false } & StoreFailure);
+
+/**
+ * Writes entries in journal order. `entries` is a whole number of units (see `base/entries.ts`);
+ * the sink takes READING, REWRITE, PERIOD, ALERT, EXCHANGE and REJECT out of them and ignores the rest.
+ * Within one call a later row of the same identity wins over an earlier one. One call at a time.
+ */
+export interface Sink {
+  write(entries: readonly Uint8Array[]): Promise<StoreOutcome>;
+  close(): Promise<void>;
+}
+
+export interface ReadingRow {
+  ts: number;
+  value: number;
+  rev: number;
+  delta: number | null;
+  flags: number;
+}
+
+export interface ConsumptionRow {
+  ts: number;
+  period: PeriodName;
+  value: number | null;
+  min: number | null;
+  max: number | null;
+  coverage: number;
+  readings: number;
+  flags: number;
+}
+
+export interface AlertRow {
+  ts: number;
+  meter: string;
+  rule: string;
+  incident: string;
+  state: "firing" | "resolved";
+  severity: Severity;
+  value: number | null;
+  threshold: number;
+}
+
+export interface RejectedRow {
+  ts: number;
+  datalogger: string;
+  seq: number;
+  index: number;
+  meter: string;
+  code: string;
+  raw: string;
+}
+
+/** Half-open range of epoch milliseconds: from ≤ ts < to. */
+export interface Range {
+  from: number;
+  to: number;
+}
+
+export interface AlertFilter extends Range {
+  state?: "firing" | "resolved";
+  meter?: string;
+  rule?: string;
+  limit: number;
+}
+
+/** A store seen from the engine: its tables, and what the queries need. All rows come ordered by ts. */
+export interface Store {
+  /** Creates missing tables, checks existing ones. Throws MeterstormError `store_schema` on a table that does not fit, `store_unavailable` when not reached. */
+  prepare(): Promise<void>;
+  /** What the data directory remembers: the store's own identity, stable over its restarts. */
+  identity(): Promise<string>;
+  /** Rejects when the store does not answer now or is not healthy; the message says why. */
+  check(): Promise<void>;
+  readings(tenant: string, meter: string, range: Range, limit: number): Promise<ReadingRow[]>;
+  consumption(tenant: string, meter: string, period: PeriodName, range: Range, limit: number): Promise<ConsumptionRow[]>;
+  alerts(tenant: string, filter: AlertFilter): Promise<AlertRow[]>;
+  rejected(tenant: string, range: Range, limit: number): Promise<RejectedRow[]>;
+  close(): Promise<void>;
+}
