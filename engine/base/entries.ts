@@ -19,6 +19,7 @@ import { invariant } from "./errors.js";
  *  READING  info: flags      subject: meter     a row of `readings` made from an input of this unit
  *           8 f64 ts | 16 f64 value as sent | 24 f64 delta (NaN: unknown) | 32 u32 rev | 36 zero                                          = 40
  *  REWRITE  as READING: the row of an earlier reading, decided anew
+ *  LATE     as READING with delta NaN: a reading behind its meter's newest, whose neighbours only the store knows
  *  INPUT    as READING without delta: an input that changed nothing (a duplicate); kept so that a replay sees every input
  *  PERIOD   info: flags      subject: meter     a row of `consumption`
  *           8 f64 start | 16 f64 value (NaN: NULL) | 24 f64 min | 32 f64 max | 40 f64 coverage | 48 u32 readings | 52 u32 period          = 56
@@ -44,6 +45,7 @@ export const Kind = {
   NAME: 8,
   REJECT: 9,
   STORED: 10,
+  LATE: 11,
 } as const;
 
 export const UnitType = { FRAME: 1, POST: 2, TICK: 3, CONTROL: 4 } as const;
@@ -153,7 +155,7 @@ export class EntryWriter {
     this.#unitStart = -1;
   }
 
-  /** `kind` is READING, REWRITE or INPUT; `delta` NaN where it is unknown. */
+  /** `kind` is READING, REWRITE, LATE or INPUT; `delta` NaN where it is unknown. */
   reading(kind: number, meter: number, ts: number, value: number, delta: number, rev: number, flags: number): void {
     const at = this.#claim(READING_BYTES);
     const u = at >> 2;
@@ -297,6 +299,7 @@ export function entryBytes(views: EntryViews, at: number): number {
     case Kind.READING:
     case Kind.REWRITE:
     case Kind.INPUT:
+    case Kind.LATE:
       return READING_BYTES;
     case Kind.PERIOD:
       return PERIOD_BYTES;
