@@ -1,0 +1,47 @@
+# Everything from a fresh clone with only Node 20.15 or newer and npm.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help install build run test lint types rules bench coverage format clean
+
+NODE := node --enable-source-maps
+INSTALLED := node_modules/.package-lock.json
+
+help: ## Lists what can be made.
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+install: $(INSTALLED)
+
+$(INSTALLED): package-lock.json
+	npm ci --no-fund --no-audit
+	@touch $@
+
+build: install ## Compiles to dist/.
+	npx tsc -p tsconfig.json
+
+run: build ## The engine on its embedded store with a demo fleet, and the console's address.
+	$(NODE) dist/engine/demo/run.js
+
+test: lint build rules ## Lints, type-checks and runs every test; CI=true makes a missing server a failure.
+	test/run-tests
+
+lint: install ## Formatting, style, and promises that nobody awaits.
+	npx biome check --error-on-warnings .
+	npx eslint --max-warnings 0 .
+
+rules: install ## Who may import whom, and nothing that nobody uses.
+	npx depcruise --config .dependency-cruiser.cjs engine workers bench test
+	npx knip
+
+bench: build ## The benchmarks, each beside its reference, and a JSON file of all of them.
+	$(NODE) dist/bench/run.js
+
+coverage: build ## Every test, then which lines they reached, worker threads included.
+	npx c8 --all --src engine --src workers --exclude 'test/**' --exclude 'bench/**' --reporter text --reporter html test/run-tests
+
+format: install ## Formats every file.
+	npx biome check --write .
+
+clean: ## Removes what was built; data/ stays.
+	rm -rf dist coverage .build .cache
