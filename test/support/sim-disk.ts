@@ -1,0 +1,319 @@
+import type { Disk, DiskFile } from "../../engine/base/disk.js";
+import { Random } from "./random.js";
+
+/**
+ * A disk that forgets as real ones do. What is written is seen at once, as from the system's cache, but is only
+ * safe after a sync; names are only safe after a sync of their directory.
+ *
+ *            append            sync                crash
+ *   nothing ───────▶ pending ───────▶ durable      pending: each append kept, lost or torn, in any combination
+ *                       └─ failed sync ─▶ orphan   orphan:  seen until the crash, then there or not, whatever later syncs said
+ *
+ * Every operation takes effect a few turns of the event loop after its call, as seeded, and a killed or crashed
+ * disk takes no further operation: its callers wait for ever, as a dead process would.
+ */
+type AppendState = "pending" | "durable" | "orphan" | "lost";
+
+interface Append {
+  offset: number;
+  bytes: Uint8Array;
+  state: AppendState;
+}
+
+interface Inode {
+  content: Uint8Array;
+  length: number;
+  appends: Append[];
+}
+
+interface NameChange {
+  directory: string;
+  /** Takes this name away … */
+  remove: string | null;
+  /** … and puts the file under that one. */
+  add: string | null;
+  inode: Inode;
+}
+
+export type Fault = "append" | "sync" | "create" | "syncDirectory";
+
+export interface SimDiskOptions {
+  seed?: number;
+  /** What fits; an append beyond it writes what still fits and fails with ENOSPC. */
+  capacityBytes?: number;
+  /** Probability with which an append or a sync fails with EIO. */
+  faultRate?: number;
+  /** Greatest number of turns that an operation takes; 0 by default. */
+  maxTurns?: number;
+}
+
+export class SimDisk implements Disk {
+  readonly #random: Random;
+  readonly #options: SimDiskOptions;
+  #names = new Map<string, Inode>();
+  #durableNames = new Map<string, Inode>();
+  #changes: NameChange[] = [];
+  #faults: { at: Fault; after: number; code: string }[] = [];
+  #dead = false;
+  capacityBytes: number;
+  faultRate: number;
+  /** Calls that took effect, for tests that count. */
+  readonly calls: Record<Fault, number> = { append: 0, sync: 0, create: 0, syncDirectory: 0 };
+
+  constructor(options: SimDiskOptions = {}) {
+    this.#options = options;
+    this.#random = new Random(options.seed ?? 1);
+    this.capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
+    this.faultRate = options.faultRate ?? 0;
+  }
+
+  /** The `after`-th call from now on (0: the next) fails with `code`. */
+  failNext(at: Fault, after = 0, code = "EIO"): void {
+    this.#faults.push({ at, after, code });
+  }
+
+  /** What the machine finds after a power cut. This disk is dead from then on. */
+  crash(): SimDisk {
+    const next = this.#successor();
+    const inodes = new Map<Inode, Inode>();
+    const names = new Map(this.#durableNames);
+    for (const change of this.#changes) {
+      if (this.#random.chance(0.5)) apply(names, change);
+    }
+    for (const [path, inode] of names) {
+      const found = inodes.get(inode) ?? this.#afterCrash(inode);
+      inodes.set(inode, found);
+      next.#names.set(path, found);
+      next.#durableNames.set(path, found);
+    }
+    return next;
+  }
+
+  /** What the next process finds when only the process was killed: the cache is still there, unsynced as it was. */
+  kill(): SimDisk {
+    const next = this.#successor();
+    next.#names = this.#names;
+    next.#durableNames = this.#durableNames;
+    next.#changes = this.#changes;
+    return next;
+  }
+
+  #successor(): SimDisk {
+    this.#dead = true;
+    const next = new SimDisk({ ...this.#options, seed: this.#random.u32() });
+    next.capacityBytes = this.capacityBytes;
+    next.faultRate = this.faultRate;
+    return next;
+  }
+
+  #afterCrash(inode: Inode): Inode {
+    const random = this.#random;
+    const kept: { offset: number; bytes: Uint8Array }[] = [];
+    const mode = random.int(4);
+    for (const append of inode.appends) {
+      if (append.state === "durable") kept.push(append);
+      else if (append.state === "pending" || append.state === "orphan") kept.push(...fragments(append, mode === 0 ? 0 : random.int(4), random));
+    }
+    let length = 0;
+    for (const part of kept) length = Math.max(length, part.offset + part.bytes.length);
+    const end = inode.appends.at(-1);
+    // The size may have reached the disk without the bytes: they read as zeros.
+    if (end !== undefined && random.chance(0.1)) length = Math.max(length, random.int(end.offset + end.bytes.length + 1));
+    const content = new Uint8Array(length);
+    for (const part of kept) content.set(part.bytes, part.offset);
+    return { content, length, appends: [{ offset: 0, bytes: content.slice(), state: "durable" }] };
+  }
+
+  /** The bytes of a file as they are read now. */
+  bytes(path: string): Uint8Array {
+    return visible(this.#existing(path)).slice();
+  }
+
+  /** Flips one bit, on the disk and in the cache. */
+  flip(path: string, offset: number, bit: number): void {
+    const inode = this.#existing(path);
+    inode.content[offset]! ^= 1 << bit;
+    for (const append of inode.appends) {
+      const at = offset - append.offset;
+      if (at >= 0 && at < append.bytes.length) append.bytes[at]! ^= 1 << bit;
+    }
+  }
+
+  /** Puts a file there, durable at once. */
+  put(path: string, bytes: Uint8Array): void {
+    const content = bytes.slice();
+    const inode: Inode = { content, length: content.length, appends: [{ offset: 0, bytes: content.slice(), state: "durable" }] };
+    this.#names.set(path, inode);
+    this.#durableNames.set(path, inode);
+  }
+
+  /** All paths, sorted. */
+  paths(): string[] {
+    return [...this.#names.keys()].sort();
+  }
+
+  usedBytes(): number {
+    let used = 0;
+    for (const inode of new Set(this.#names.values())) used += inode.length;
+    return used;
+  }
+
+  makeDirectory(): Promise<void> {
+    return this.#turn();
+  }
+
+  async list(path: string): Promise<string[]> {
+    await this.#turn();
+    const prefix = `${path}/`;
+    return [...this.#names.keys()]
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => name.slice(prefix.length))
+      .filter((name) => !name.includes("/"))
+      .sort();
+  }
+
+  async read(path: string): Promise<Uint8Array | null> {
+    await this.#turn();
+    const inode = this.#names.get(path);
+    return inode === undefined ? null : visible(inode).slice();
+  }
+
+  async readAt(path: string, offset: number, length: number): Promise<Uint8Array> {
+    await this.#turn();
+    return visible(this.#existing(path)).slice(offset, offset + length);
+  }
+
+  async create(path: string): Promise<DiskFile> {
+    await this.#turn();
+    this.#maybeFail("create");
+    if (this.#names.has(path)) throw failure("EEXIST", `file already exists, open '${path}'`);
+    const inode: Inode = { content: new Uint8Array(64), length: 0, appends: [] };
+    this.#change({ directory: parent(path), remove: null, add: path, inode });
+    return {
+      append: (pieces) => this.#append(inode, pieces),
+      sync: () => this.#sync(inode),
+      close: () => this.#turn(),
+    };
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#turn();
+    this.#change({ directory: parent(from), remove: from, add: to, inode: this.#existing(from) });
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#turn();
+    this.#change({ directory: parent(path), remove: path, add: null, inode: this.#existing(path) });
+  }
+
+  async truncate(path: string, length: number): Promise<void> {
+    await this.#turn();
+    const inode = this.#existing(path);
+    inode.length = Math.min(inode.length, length);
+    inode.content.fill(0, inode.length);
+    inode.appends = inode.appends.filter((append) => append.offset < length);
+    for (const append of inode.appends) append.bytes = append.bytes.subarray(0, length - append.offset);
+    for (const append of inode.appends) if (append.state === "pending") append.state = "durable";
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    await this.#turn();
+    this.#maybeFail("syncDirectory");
+    for (const change of this.#changes) if (change.directory === path) apply(this.#durableNames, change);
+    this.#changes = this.#changes.filter((change) => change.directory !== path);
+  }
+
+  #change(change: NameChange): void {
+    apply(this.#names, change);
+    this.#changes.push(change);
+  }
+
+  async #append(inode: Inode, pieces: readonly Uint8Array[]): Promise<void> {
+    await this.#turn();
+    const bytes = new Uint8Array(Buffer.concat(pieces));
+    const fault = this.#faultAt("append");
+    const room = this.capacityBytes - this.usedBytes();
+    const fits = fault === null ? Math.min(bytes.length, Math.max(0, room)) : this.#random.int(bytes.length + 1);
+    const taken = bytes.subarray(0, fits);
+    if (inode.content.length < inode.length + fits) {
+      const grown = new Uint8Array((inode.length + fits) * 2);
+      grown.set(visible(inode));
+      inode.content = grown;
+    }
+    inode.content.set(taken, inode.length);
+    inode.appends.push({ offset: inode.length, bytes: taken, state: "pending" });
+    inode.length += fits;
+    if (fault !== null) throw failure(fault, "injected while appending");
+    if (fits < bytes.length) throw failure("ENOSPC", "no space left on device, write");
+  }
+
+  async #sync(inode: Inode): Promise<void> {
+    await this.#turn();
+    const fault = this.#faultAt("sync");
+    for (const append of inode.appends) {
+      if (append.state !== "pending") continue;
+      if (fault === null) append.state = "durable";
+      else append.state = this.#random.pick(["durable", "orphan", "lost"]);
+    }
+    if (fault !== null) throw failure(fault, "injected while syncing");
+  }
+
+  #faultAt(at: Fault): string | null {
+    this.calls[at]++;
+    for (const fault of this.#faults) {
+      if (fault.at !== at || fault.after-- > 0) continue;
+      this.#faults = this.#faults.filter((other) => other !== fault);
+      return fault.code;
+    }
+    return this.faultRate > 0 && this.#random.chance(this.faultRate) ? "EIO" : null;
+  }
+
+  #maybeFail(at: Fault): void {
+    const fault = this.#faultAt(at);
+    if (fault !== null) throw failure(fault, `injected at ${at}`);
+  }
+
+  #existing(path: string): Inode {
+    const inode = this.#names.get(path);
+    if (inode === undefined) throw failure("ENOENT", `no such file, open '${path}'`);
+    return inode;
+  }
+
+  /** Lets some turns pass; never returns on a dead disk. */
+  async #turn(): Promise<void> {
+    const turns = this.#random.int((this.#options.maxTurns ?? 0) + 1);
+    for (let i = 0; i <= turns; i++) await Promise.resolve();
+    if (this.#dead) await new Promise<never>(() => {});
+  }
+}
+
+function visible(inode: Inode): Uint8Array {
+  return inode.content.subarray(0, inode.length);
+}
+
+function apply(names: Map<string, Inode>, change: NameChange): void {
+  if (change.remove !== null && names.get(change.remove) === change.inode) names.delete(change.remove);
+  if (change.add !== null) names.set(change.add, change.inode);
+}
+
+/** What is left of one append that no sync has made safe. */
+function fragments({ offset, bytes }: Append, fate: number, random: Random): { offset: number; bytes: Uint8Array }[] {
+  if (fate === 0) return [];
+  if (fate === 1) return [{ offset, bytes }];
+  if (fate === 2) return [{ offset, bytes: bytes.subarray(0, random.int(bytes.length + 1)) }];
+  // Pages reach the disk in any order.
+  const pageBytes = 64;
+  const parts: { offset: number; bytes: Uint8Array }[] = [];
+  for (let at = 0; at < bytes.length; at += pageBytes) {
+    if (random.chance(0.6)) parts.push({ offset: offset + at, bytes: bytes.subarray(at, at + pageBytes) });
+  }
+  return parts;
+}
+
+function parent(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
+function failure(code: string, message: string): Error {
+  return Object.assign(new Error(`${code}: ${message}`), { code });
+}
