@@ -10,18 +10,22 @@ export interface Names {
 
 /** Why a batch is not in the store. */
 export type StoreFailure =
-  /** Nothing of it was taken; the same batch may be sent again at once or later. */
+  /** The store found a fault in it and took nothing of the request that was refused; sent again it would be refused again. */
   | { kind: "refused"; message: string; line?: number }
   /** Not reached, or an answer that says "later". */
   | { kind: "unavailable"; message: string }
-  /** It may have been taken, now or later: an old copy may still commit (see the sink's settle time). */
-  | { kind: "doubtful"; message: string };
+  /**
+   * It may have been taken, now or later: an old copy may still commit (see the sink's settle time).
+   * `lost`: the store shows signs that it no longer has what it acknowledged before; send again from the oldest block that is kept.
+   */
+  | { kind: "doubtful"; message: string; lost?: true };
 
 export type StoreOutcome = { ok: true } | ({ ok: false } & StoreFailure);
 
 /**
  * Writes entries in journal order. `entries` is a whole number of units (see `base/entries.ts`);
- * the sink takes READING, REWRITE, PERIOD, ALERT, EXCHANGE and REJECT out of them and ignores the rest.
+ * the sink takes READING, REWRITE, LATE, PERIOD, ALERT, EXCHANGE and REJECT out of them and ignores the rest.
+ * A LATE reading is written, without a delta, unless the store or this call holds a row at its moment that stands against it.
  * Within one call a later row of the same identity wins over an earlier one. One call at a time.
  */
 export interface Sink {

@@ -1,0 +1,60 @@
+import type { SenderBuffer } from "@questdb/nodejs-client";
+import type { EntryViews } from "../../engine/base/entries.js";
+import type { Names } from "../../engine/store/interface.js";
+import { incidentText, rejectTexts, severityOf } from "./fields.js";
+
+/** Rows of the tables that get few of them, composed by the official client's buffer. */
+
+/** ALERT at byte `at`. */
+export function alertRow(out: SenderBuffer, names: Names, views: EntryViews, at: number): void {
+  const u = at >> 2;
+  const f = at >> 3;
+  const info = views.u32[u]! >>> 8;
+  const meter = views.u32[u + 1]!;
+  const value = views.f64[f + 2]!;
+  out
+    .table("alerts")
+    .symbol("tenant", names.tenantOfMeter(meter))
+    .symbol("meter", names.meter(meter))
+    .symbol("rule", names.rule(views.u32[u + 8]!))
+    .symbol("state", (info & 1) === 1 ? "firing" : "resolved")
+    .symbol("severity", severityOf(info))
+    .stringColumn("incident", incidentText(views, at))
+    .floatColumn("threshold", views.f64[f + 3]!);
+  if (!Number.isNaN(value)) out.floatColumn("value", value);
+  out.at(views.f64[f + 1]!, "ms");
+}
+
+/** EXCHANGE at byte `at`; a withdrawn one has neither final nor start. */
+export function exchangeRow(out: SenderBuffer, names: Names, views: EntryViews, at: number): void {
+  const u = at >> 2;
+  const f = at >> 3;
+  const withdrawn = ((views.u32[u]! >>> 8) & 1) === 1;
+  const meter = views.u32[u + 1]!;
+  out
+    .table("exchanges")
+    .symbol("tenant", names.tenantOfMeter(meter))
+    .symbol("meter", names.meter(meter))
+    .intColumn("rev", views.u32[u + 8]!);
+  if (!withdrawn) out.floatColumn("final", views.f64[f + 2]!).floatColumn("start", views.f64[f + 3]!);
+  out.at(views.f64[f + 1]!, "ms");
+}
+
+/** REJECT at byte `at`. */
+export function rejectedRow(out: SenderBuffer, names: Names, views: EntryViews, at: number): void {
+  const u = at >> 2;
+  const f = at >> 3;
+  const { tenant, id } = names.datalogger(views.u32[u + 1]!);
+  const { meter, raw, code } = rejectTexts(views, at);
+  out
+    .table("rejected")
+    .symbol("tenant", tenant)
+    .symbol("code", code)
+    .stringColumn("datalogger", id)
+    .intColumn("seq", views.f64[f + 2]!)
+    .intColumn("index", views.u32[u + 6]!)
+    .stringColumn("meter", meter)
+    .stringColumn("raw", raw)
+    .at(Math.floor(views.f64[f + 1]!), "ms");
+}
+
