@@ -28,7 +28,8 @@ import { invariant } from "./errors.js";
  *  EXCHANGE info: bit 0 withdrawn     subject: meter   a row of `exchanges`
  *           8 f64 ts | 16 f64 final | 24 f64 start | 32 u32 rev | 36 zero                                                                = 40
  *  NAME     info: NameType   subject: the number given to it
- *           8 u32 parent (a tenant's number; for a meter its tenant) | 12 u32 bytes of the text | 16 f64 spare | 24 UTF-8, padded with zeros
+ *           8 u32 parent (a tenant's number; for a meter its tenant) | 12 u32 bytes of the text | 16 f64 detail | 24 UTF-8, padded with zeros
+ *           detail of a METER is the number of its SETTINGS; the text of SETTINGS and of RULES (subject: the tenant) is JSON
  *  REJECT   info: index into REJECT_CODES   subject: datalogger
  *           8 f64 arrival ms | 16 f64 seq | 24 u32 index in the frame | 28 u32 bytes of the meter's id | 32 u32 bytes of raw | 36 zero
  *           40 meter id UTF-8, then raw UTF-8, padded together
@@ -49,7 +50,7 @@ export const Kind = {
 } as const;
 
 export const UnitType = { FRAME: 1, POST: 2, TICK: 3, CONTROL: 4 } as const;
-export const NameType = { TENANT: 1, DATALOGGER: 2, METER: 3, RULE: 4, SETTINGS: 5 } as const;
+export const NameType = { TENANT: 1, DATALOGGER: 2, METER: 3, RULE: 4, SETTINGS: 5, RULES: 6 } as const;
 export const PERIODS = ["quarter", "hour", "day"] as const;
 export type PeriodName = (typeof PERIODS)[number];
 export const SEVERITIES = ["info", "warning", "critical"] as const;
@@ -85,6 +86,8 @@ export class EntryWriter {
   /** Bytes written. */
   length = 0;
   #unitStart = -1;
+  /** Where the unit begins that was closed last. */
+  lastUnit = 0;
 
   constructor(capacityBytes = 1 << 20) {
     this.#buffer = new ArrayBuffer(padded(capacityBytes));
@@ -142,6 +145,7 @@ export class EntryWriter {
     const at = this.#unitStart;
     invariant(at >= 0, "no unit was open");
     this.#unitStart = -1;
+    this.lastUnit = at;
     const bytes = this.length - at;
     this.#u32[(at >> 2) + 1] = bytes;
     this.#u32[(at >> 2) + 5] = inputs;
@@ -232,7 +236,7 @@ export class EntryWriter {
     this.#u32[u + 9] = 0;
   }
 
-  name(type: number, number: number, parent: number, text: string): void {
+  name(type: number, number: number, parent: number, text: string, detail = 0): void {
     const bytes = utf8.encode(text);
     const at = this.#claim(NAME_BYTES + padded(bytes.length));
     const u = at >> 2;
@@ -240,7 +244,7 @@ export class EntryWriter {
     this.#u32[u + 1] = number;
     this.#u32[u + 2] = parent;
     this.#u32[u + 3] = bytes.length;
-    this.#f64[(at >> 3) + 2] = 0;
+    this.#f64[(at >> 3) + 2] = detail;
     this.#u8.fill(0, at + NAME_BYTES, this.length);
     this.#u8.set(bytes, at + NAME_BYTES);
   }

@@ -1,0 +1,283 @@
+import { isId } from "../base/ids.js";
+import { limits } from "../base/limits.js";
+import type { Identity } from "../config/keys.js";
+import type { TenantConfig } from "../config/schema.js";
+import { type Window, Windows } from "../lanes/windows.js";
+import { Input, Outcome } from "../memory/protocol.js";
+import { type LaneOfClient, type OutcomeListener, type Shard, textOf } from "../shards/shard.js";
+import { type Connection, type ConnectionHandler, errorAnswer, type HttpAnswer, type HttpRequest, textAnswer, type UpgradeAnswer, type UpgradeRequest } from "./network.js";
+
+export const PROTOCOL = "meterstorm.v1";
+const NO_BYTES = new Uint8Array(0);
+const utf8 = new TextEncoder();
+
+export interface GatewayOptions {
+  ack: "durable" | "stored";
+  shards: readonly Shard[];
+  /** The shard of a client's datalogger. */
+  shardOf(tenant: string, datalogger: string): Shard;
+  tenant(id: string): TenantConfig | undefined;
+  /** Whose token the header carries. */
+  authenticate(authorization: string | undefined): Identity | null;
+  /** Seconds from a frame's arrival to its ack. */
+  onAck(seconds: number): void;
+  onAlert(alert: Record<string, string | number | null>): void;
+  onReply(id: number, json: string): void;
+}
+
+/**
+ * Where readings come in. Checks who it is, how much may be in flight and how large a frame is; everything else
+ * about a frame is the shard's business. Answers go out as the shards report what is safe.
+ */
+export class Gateway implements OutcomeListener {
+  readonly #options: GatewayOptions;
+  readonly windows = new Windows();
+  readonly #sessions = new Map<number, SessionHandler>();
+  readonly #byDatalogger = new Map<string, SessionHandler>();
+  readonly #connections = new Map<string, number>();
+  readonly #posts = new Map<number, { resolve: (answer: HttpAnswer) => void; parts: string }>();
+  #nextId = 1;
+  draining = false;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+  }
+
+  connectionsOf(tenant: string): number {
+    return this.#connections.get(tenant) ?? 0;
+  }
+
+  /** Judges an upgrade of `/v1/stream`. */
+  upgrade(request: UpgradeRequest): UpgradeAnswer {
+    const refuse = (status: number, code: string, message: string, headers?: Record<string, string>): UpgradeAnswer => ({
+      accept: false,
+      answer: errorAnswer(status, code, message, headers),
+    });
+    if (this.draining) return refuse(503, "draining", "the engine is shutting down; connect again in a moment", { "retry-after": "2" });
+    const sender = this.#sender(request.authorization, request.query.get("datalogger"));
+    if ("status" in sender) return { accept: false, answer: sender };
+    if (!request.protocols.includes(PROTOCOL)) {
+      return refuse(400, "protocol", `ask for the subprotocol "${PROTOCOL}"; found ${request.protocols.join(", ") || "none"}`);
+    }
+    const { tenant, datalogger } = sender;
+    const allowed = tenant.limits.connections;
+    const replaces = this.#byDatalogger.has(keyOf(tenant.id, datalogger));
+    if (!replaces && this.connectionsOf(tenant.id) >= allowed) {
+      return refuse(429, "connection_limit", `the client has ${allowed} connections, which is its limit`, { "retry-after": "10" });
+    }
+    if (!this.windows.hasRoom) return refuse(429, "busy", "the engine's memory for frames in flight is full", { "retry-after": "1" });
+    const shard = this.#options.shardOf(tenant.id, datalogger);
+    return { accept: true, protocol: PROTOCOL, handler: new SessionHandler(this, this.#nextId++, tenant, datalogger, shard) };
+  }
+
+  /** `POST /v1/readings`. */
+  async post(request: HttpRequest): Promise<HttpAnswer> {
+    if (this.draining) return errorAnswer(503, "draining", "the engine is shutting down", { "retry-after": "2" });
+    const sender = this.#sender(request.authorization, request.query.get("datalogger"));
+    if ("status" in sender) return sender;
+    const { tenant, datalogger } = sender;
+    const shard = this.#options.shardOf(tenant.id, datalogger);
+    if (shard.trouble !== "") return errorAnswer(503, "shard_down", `readings of this client cannot be taken now: ${shard.trouble}`, { "retry-after": "2" });
+    const lane = laneOf(shard, tenant);
+    if (lane.bytes + request.body.length > limits.maxLaneBytes || !this.windows.hasRoom) {
+      return errorAnswer(429, "lane_full", "more readings of this client wait than may wait", { "retry-after": "1" });
+    }
+    const pauseMs = lane.pauseMs(performance.now());
+    if (pauseMs > 0) {
+      const message = `the client may send ${lane.readingsPerSecond} readings a second`;
+      return errorAnswer(429, "rate_limit", message, { "retry-after": String(Math.ceil(pauseMs / 1000)) });
+    }
+    const id = this.#nextId++;
+    const origin = utf8.encode(JSON.stringify({ tenant: tenant.id, datalogger }));
+    const payload = Buffer.allocUnsafe(4 + origin.length + request.body.length);
+    payload.writeUInt32LE(origin.length, 0);
+    payload.set(origin, 4);
+    payload.set(request.body, 4 + origin.length);
+    const answer = new Promise<HttpAnswer>((resolve) => {
+      this.#posts.set(id, { resolve, parts: "" });
+    });
+    shard.send(lane, Input.POST, id, Date.now(), payload);
+    return answer;
+  }
+
+  #sender(authorization: string | undefined, datalogger: string | null): { tenant: TenantConfig; datalogger: string } | HttpAnswer {
+    const identity = this.#options.authenticate(authorization);
+    const tenant = identity === null ? undefined : this.#options.tenant(identity.tenant);
+    if (identity === null || tenant === undefined) {
+      return errorAnswer(401, "unauthorized", "send Authorization: Bearer <tenant>.<keyId>.<secret> with a token that this engine knows", {
+        "www-authenticate": "Bearer",
+      });
+    }
+    if (identity.role === "read") return errorAnswer(403, "forbidden", `this key's role is "read"; sending readings takes "ingest" or "admin"`);
+    if (!isId(datalogger)) {
+      return errorAnswer(400, "datalogger_invalid", "add ?datalogger=ID to the address: 1–128 characters without control characters");
+    }
+    return { tenant, datalogger };
+  }
+
+  /** A connection is open: an older one of the same datalogger has to go. */
+  register(session: SessionHandler): void {
+    const key = keyOf(session.tenant.id, session.datalogger);
+    const older = this.#byDatalogger.get(key);
+    if (older !== undefined) older.end(1008, "replaced", "another connection of this datalogger was opened");
+    this.#byDatalogger.set(key, session);
+    this.#sessions.set(session.id, session);
+    this.#connections.set(session.tenant.id, this.connectionsOf(session.tenant.id) + 1);
+  }
+
+  unregister(session: SessionHandler): void {
+    this.#sessions.delete(session.id);
+    const key = keyOf(session.tenant.id, session.datalogger);
+    if (this.#byDatalogger.get(key) === session) this.#byDatalogger.delete(key);
+    const left = this.connectionsOf(session.tenant.id) - 1;
+    if (left > 0) this.#connections.set(session.tenant.id, left);
+    else this.#connections.delete(session.tenant.id);
+  }
+
+  outcome(_shard: Shard, type: number, id: number, extra: number, number: number, payload: Uint8Array): void {
+    switch (type) {
+      case Outcome.ACK: {
+        const session = this.#sessions.get(id);
+        if (session === undefined) return;
+        const oldestArrivalMs = Buffer.from(payload.buffer, payload.byteOffset, 8).readDoubleLE(0);
+        this.#options.onAck(Math.max(0, Date.now() - oldestArrivalMs) / 1000);
+        session.acked(number, extra, payload.length > 8 ? textOf(payload.subarray(8)) : "");
+        return;
+      }
+      case Outcome.WELCOME:
+        this.#sessions.get(id)?.welcome(number, this.#options.ack);
+        return;
+      case Outcome.CLOSE: {
+        const [code = "", ...message] = textOf(payload).split("\n");
+        this.#sessions.get(id)?.fail(extra, code, message.join("\n"));
+        return;
+      }
+      case Outcome.POSTED: {
+        this.#posted(id, extra, number, textOf(payload));
+        return;
+      }
+      case Outcome.REPLY:
+        this.#options.onReply(id, textOf(payload));
+        return;
+      case Outcome.ALERT:
+        this.#options.onAlert(JSON.parse(textOf(payload)) as Record<string, string | number | null>);
+        return;
+    }
+  }
+
+  /** Status 0: a part of a long answer, more follows. */
+  #posted(id: number, status: number, arrivalMs: number, text: string): void {
+    const post = this.#posts.get(id);
+    if (post === undefined) return;
+    post.parts += text;
+    if (status === 0) return;
+    this.#posts.delete(id);
+    if (status === 200) this.#options.onAck(Math.max(0, Date.now() - arrivalMs) / 1000);
+    post.resolve(textAnswer(status, post.parts));
+  }
+
+  /** Ends every connection, for a shutdown. */
+  closeAll(code: number, reason: string): void {
+    for (const session of [...this.#sessions.values()]) session.end(code, reason, "");
+    for (const { resolve } of this.#posts.values()) resolve(errorAnswer(503, "draining", "the engine is shutting down; send it again", { "retry-after": "2" }));
+    this.#posts.clear();
+  }
+}
+
+function keyOf(tenant: string, datalogger: string): string {
+  return `${tenant}\n${datalogger}`;
+}
+
+export function laneOf(shard: Shard, tenant: TenantConfig): LaneOfClient {
+  return shard.lane({ tenant: tenant.id, weight: tenant.weight, readingsPerSecond: tenant.limits.readingsPerSecond });
+}
+
+/** One datalogger's connection. */
+class SessionHandler implements ConnectionHandler {
+  readonly id: number;
+  readonly tenant: TenantConfig;
+  readonly datalogger: string;
+  readonly #gateway: Gateway;
+  readonly #shard: Shard;
+  readonly #lane: LaneOfClient;
+  readonly #window: Window;
+  #connection: Connection | null = null;
+  #ended = false;
+  #bindBytes = 0;
+
+  constructor(gateway: Gateway, id: number, tenant: TenantConfig, datalogger: string, shard: Shard) {
+    this.#gateway = gateway;
+    this.id = id;
+    this.tenant = tenant;
+    this.datalogger = datalogger;
+    this.#shard = shard;
+    this.#lane = laneOf(shard, tenant);
+    this.#window = gateway.windows.open(this.#lane);
+  }
+
+  open(connection: Connection): void {
+    this.#connection = connection;
+    this.#gateway.register(this);
+    const origin = JSON.stringify({ tenant: this.tenant.id, datalogger: this.datalogger });
+    // Through the lane: what an older connection sent is taken first, so the welcome knows of it.
+    this.#shard.send(this.#lane, Input.HELLO, this.id, Date.now(), utf8.encode(origin));
+  }
+
+  message(payload: Uint8Array, binary: boolean): void {
+    if (this.#ended) return;
+    if (payload.length > limits.maxFrameBytes) {
+      this.fail(1009, "frame_too_large", `a frame has at most ${limits.maxFrameBytes} bytes; this one has ${payload.length}`);
+      return;
+    }
+    if (!this.#gateway.windows.take(this.#window, payload.length)) {
+      const message = `more than ${this.#window.largest} bytes of frames, the window, are unacked; wait for acks`;
+      this.fail(1008, "over_window", message);
+      return;
+    }
+    if (binary && payload[0] === 2) {
+      this.#bindBytes += payload.length;
+      if (this.#bindBytes > limits.maxBindBytes) {
+        this.fail(1008, "bind_limit", `one connection binds at most ${limits.maxBindBytes} bytes of meter ids`);
+        return;
+      }
+    }
+    this.#shard.send(this.#lane, binary ? Input.BINARY : Input.TEXT, this.id, Date.now(), payload);
+  }
+
+  closed(): void {
+    this.#ended = true;
+    this.#connection = null;
+    this.#gateway.windows.close(this.#window);
+    this.#gateway.unregister(this);
+    this.#shard.send(this.#lane, Input.BYE, this.id, Date.now(), NO_BYTES);
+  }
+
+  welcome(lastSeq: number, ack: string): void {
+    const { maxFrameBytes } = limits;
+    const window = this.#gateway.windows.sizeOf(this.#window);
+    this.#connection?.send(
+      JSON.stringify({ type: "welcome", protocol: PROTOCOL, tenant: this.tenant.id, datalogger: this.datalogger, ack, lastSeq, window, maxFrameBytes }),
+    );
+  }
+
+  acked(seq: number, bytes: number, rejected: string): void {
+    this.#gateway.windows.give(this.#window, bytes);
+    if (this.#ended) return;
+    const window = this.#gateway.windows.sizeOf(this.#window);
+    const rejects = rejected === "" ? "" : `,"rejected":[${rejected}]`;
+    this.#connection?.send(`{"type":"ack","seq":${seq},"window":${window}${rejects}}`);
+  }
+
+  /** Says what is wrong, then closes. */
+  fail(closeCode: number, code: string, message: string): void {
+    if (this.#ended) return;
+    this.#connection?.send(JSON.stringify({ type: "error", code, message }));
+    this.end(closeCode, code, message);
+  }
+
+  end(closeCode: number, reason: string, _message: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#connection?.close(closeCode, reason);
+  }
+}

@@ -1,0 +1,91 @@
+import type { RingProducer } from "../memory/ring.js";
+
+/** A record on its way to a shard's ring. */
+export interface Queued {
+  type: number;
+  id: number;
+  arrivalMs: number;
+  payload: Uint8Array;
+}
+
+/** What a record costs beyond its bytes: so many small ones do not get more of the machine than few large ones. */
+export const RECORD_COST_BYTES = 256;
+
+/**
+ * The queue of one client in front of one shard: raw frames in order of arrival, nothing parsed.
+ * Bounded by the windows of its connections (see `windows.ts`).
+ */
+export class Lane {
+  readonly id: number;
+  readonly tenant: string;
+  readonly weight: number;
+  /** Readings per second that the client may send; null: as many as there is room for. */
+  readonly readingsPerSecond: number | null;
+  #items: (Queued | undefined)[] = [];
+  #head = 0;
+  /** Bytes waiting here. */
+  bytes = 0;
+  /** What the lane may still send in its turn, in bytes; negative while it works off what it cost. */
+  deficit = 0;
+  /** Whether the scheduler has it in its round. */
+  active = false;
+  #tokens: number;
+  #refilledMs = 0;
+
+  constructor(id: number, tenant: string, weight: number, readingsPerSecond: number | null) {
+    this.id = id;
+    this.tenant = tenant;
+    this.weight = weight;
+    this.readingsPerSecond = readingsPerSecond;
+    this.#tokens = readingsPerSecond ?? 0;
+  }
+
+  get depth(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: Queued): void {
+    this.#items.push(item);
+    this.bytes += item.payload.length + RECORD_COST_BYTES;
+  }
+
+  peek(): Queued | undefined {
+    return this.#items[this.#head];
+  }
+
+  shift(): void {
+    const item = this.#items[this.#head];
+    if (item === undefined) return;
+    this.#items[this.#head++] = undefined;
+    this.bytes -= item.payload.length + RECORD_COST_BYTES;
+    if (this.#head === this.#items.length) {
+      this.#items.length = 0;
+      this.#head = 0;
+    } else if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** Takes readings from the client's allowance; it may go below zero, then the lane pauses until it is refilled. */
+  spend(readings: number): void {
+    if (this.readingsPerSecond !== null) this.#tokens -= readings;
+  }
+
+  /** Milliseconds until the client may send again, 0 when it may now. */
+  pauseMs(nowMs: number): number {
+    if (this.readingsPerSecond === null) return 0;
+    const elapsed = Math.max(0, nowMs - this.#refilledMs);
+    this.#refilledMs = nowMs;
+    this.#tokens = Math.min(this.readingsPerSecond, this.#tokens + (elapsed * this.readingsPerSecond) / 1000);
+    return this.#tokens >= 0 ? 0 : Math.ceil((-this.#tokens * 1000) / this.readingsPerSecond);
+  }
+
+  /** Writes the head into the ring; false when the ring has no room. */
+  moveTo(ring: RingProducer): boolean {
+    const item = this.peek();
+    if (item === undefined || !ring.write(item.type, item.id, this.id, item.arrivalMs, item.payload)) return false;
+    this.shift();
+    return true;
+  }
+}

@@ -1,0 +1,120 @@
+import { limits } from "../base/limits.js";
+import type { RingProducer } from "../memory/ring.js";
+import { type Lane, RECORD_COST_BYTES } from "./lane.js";
+
+/** Bytes that a lane of weight 1 may move in one round. */
+const QUANTUM_BYTES = 64 * 1024;
+/** A lane's debt for what its frames cost more than others is worked off within this many rounds at most. */
+const MAX_DEBT_ROUNDS = 64;
+const PAUSE_CHECK_MS = 20;
+
+/**
+ * Deficit round robin between the lanes of one shard (Shreedhar & Varghese, 1995).
+ *
+ * A lane pays for its bytes when they move, and afterwards for what they really cost: the shard reports the time
+ * that each lane's frames took, and a lane whose bytes took longer than the average pays the difference.
+ * Only `limits.ringWaitingBytes` wait unread in the ring; all else waits in the lanes, where it is fair.
+ */
+export class Scheduler {
+  readonly #ring: RingProducer;
+  readonly #nowMs: () => number;
+  readonly #later: (delayMs: number, task: () => void) => void;
+  #active: Lane[] = [];
+  /** Running mean of microseconds per byte over all lanes. */
+  #microsPerByte = 0.02;
+  #pauseScheduled = false;
+
+  constructor(ring: RingProducer, nowMs: () => number, later: (delayMs: number, task: () => void) => void) {
+    this.#ring = ring;
+    this.#nowMs = nowMs;
+    this.#later = later;
+  }
+
+  get waitingLanes(): number {
+    return this.#active.length;
+  }
+
+  /**
+   * A record of a lane arrived. With nothing waiting anywhere it goes straight into the ring, so that its bytes are
+   * copied once; else it waits in its lane. The payload is only valid during the call.
+   */
+  offer(lane: Lane, type: number, id: number, arrivalMs: number, payload: Uint8Array): void {
+    const straight = this.#active.length === 0 && lane.deficit >= 0 && this.#hasRoom() && lane.pauseMs(this.#nowMs()) === 0;
+    if (straight && this.#ring.write(type, id, lane.id, arrivalMs, payload)) return;
+    lane.push({ type, id, arrivalMs, payload: payload.slice() });
+    if (!lane.active) {
+      lane.active = true;
+      this.#active.push(lane);
+    }
+  }
+
+  /** Moves frames while there is room, and makes them visible at once. */
+  pump(): void {
+    while (this.#active.length > 0 && this.#hasRoom()) {
+      if (!this.#round()) break;
+    }
+    this.#ring.publish();
+  }
+
+  /** One turn for every waiting lane; false when nothing can move now. */
+  #round(): boolean {
+    const still: Lane[] = [];
+    const nowMs = this.#nowMs();
+    let progress = false;
+    for (const [i, lane] of this.#active.entries()) {
+      const paused = lane.pauseMs(nowMs) > 0;
+      if (paused) this.#schedulePause();
+      else {
+        lane.deficit += QUANTUM_BYTES * lane.weight;
+        progress = true;
+        if (!this.#turn(lane)) {
+          // The round goes on here next time: those that had their turn stand behind those that had not.
+          lane.deficit = Math.min(lane.deficit, QUANTUM_BYTES * lane.weight);
+          this.#active = [...this.#active.slice(i), ...still];
+          return false;
+        }
+      }
+      if (lane.depth > 0) still.push(lane);
+      else {
+        lane.active = false;
+        lane.deficit = Math.min(lane.deficit, 0);
+      }
+    }
+    this.#active = still;
+    return progress;
+  }
+
+  /** Moves what the lane's deficit allows; false when the ring is full. */
+  #turn(lane: Lane): boolean {
+    while (lane.deficit >= 0) {
+      const head = lane.peek();
+      if (head === undefined) return true;
+      const cost = head.payload.length + RECORD_COST_BYTES;
+      if (!this.#hasRoom() || !lane.moveTo(this.#ring)) return false;
+      lane.deficit -= cost;
+    }
+    return true;
+  }
+
+  #hasRoom(): boolean {
+    return this.#ring.pendingBytes() < limits.ringWaitingBytes;
+  }
+
+  #schedulePause(): void {
+    if (this.#pauseScheduled) return;
+    this.#pauseScheduled = true;
+    this.#later(PAUSE_CHECK_MS, () => {
+      this.#pauseScheduled = false;
+      this.pump();
+    });
+  }
+
+  /** What the shard found a lane's frames to cost. */
+  charge(lane: Lane, bytes: number, readings: number, micros: number): void {
+    lane.spend(readings);
+    if (bytes === 0) return;
+    this.#microsPerByte += ((micros / bytes - this.#microsPerByte) * Math.min(bytes, 65_536)) / 1_000_000;
+    const extra = micros / this.#microsPerByte - bytes;
+    if (extra > 0 && lane.active) lane.deficit = Math.max(lane.deficit - extra, -MAX_DEBT_ROUNDS * QUANTUM_BYTES * lane.weight);
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What travels through the two rings of a shard. Each record has a type, an id, `extra` and `number`
+ * (see `ring.ts`) and a payload.
+ */
+
+/** Main thread → shard. For frames `id` is the session, `extra` the lane, `number` the arrival in epoch ms. */
+export const Input = {
+  TEXT: 1,
+  BINARY: 2,
+  /** A connection opened; payload: JSON `{tenant, datalogger}`. */
+  HELLO: 3,
+  /** The connection is gone. */
+  BYE: 4,
+  /** `id` is the post's; payload: JSON `Origin` behind a u32 of its length, then the body. */
+  POST: 5,
+  /** `id` is the query's; payload: JSON. */
+  QUERY: 6,
+} as const;
+
+/** Shard → main thread. `id` is the session, post or query that it answers. */
+export const Outcome = {
+  /** `number` lastSeq. */
+  WELCOME: 1,
+  /** `number` the seq up to which all is safe; `extra` bytes of frames that are no longer in flight; payload: f64 arrival ms of the oldest frame acked, then the rejects as JSON objects joined by commas. */
+  ACK: 2,
+  /** `extra` close code; payload: `code\nmessage` of the error told before closing. */
+  CLOSE: 3,
+  /** `extra` HTTP status; payload: JSON. */
+  POSTED: 4,
+  /** Payload: JSON. */
+  REPLY: 5,
+  /** `id` the lane, `extra` readings, `number` microseconds spent; payload: u32 bytes of the frames. */
+  COST: 6,
+  /** Payload: JSON of `ShardStats`. */
+  STATS: 7,
+  /** An alert transition that is durable; payload: JSON. */
+  ALERT: 8,
+} as const;
+
+export interface Origin {
+  tenant: string;
+  datalogger: string;
+}
+
+/** What a shard says of itself a few times a second. Counters grow from the start of the worker. */
+export interface ShardStats {
+  received: Record<string, number>;
+  rejected: Record<string, Record<string, number>>;
+  transitions: Record<string, Record<string, number>>;
+  late: Record<string, number>;
+  storedReadings: number;
+  lagReadings: number;
+  journalBytes: number;
+  meters: number;
+  storeErrors: Record<string, number>;
+  /** Why the store does not take rows now; empty when it does. */
+  storeTrouble: string;
+}

@@ -1,0 +1,130 @@
+import { limits } from "../base/limits.js";
+import { Lane } from "../lanes/lane.js";
+import { Scheduler } from "../lanes/scheduler.js";
+import type { LaneShare } from "../lanes/windows.js";
+import { createLife, Life } from "../memory/life.js";
+import { Outcome, type ShardStats } from "../memory/protocol.js";
+import { createRing, RingConsumer, RingProducer } from "../memory/ring.js";
+
+/** What a lane needs to know of its client. */
+export interface ClientLimits {
+  tenant: string;
+  weight: number;
+  readingsPerSecond: number | null;
+}
+
+export type LaneOfClient = Lane & LaneShare;
+
+/** Receives what a shard says. Payloads are views into the ring, valid during the call. */
+export interface OutcomeListener {
+  outcome(shard: Shard, type: number, id: number, extra: number, number: number, payload: Uint8Array): void;
+}
+
+const WAIT_MS = 100;
+const WAITING_LANES_PUMP_MS = 2;
+
+/** The main thread's side of one shard: its rings, its lanes and their scheduler. */
+export class Shard {
+  readonly index: number;
+  readonly input = createRing(limits.ringBytes);
+  readonly output = createRing(limits.outcomeRingBytes);
+  readonly lifeBuffer = createLife();
+  readonly life = new Life(this.lifeBuffer);
+  readonly #producer = new RingProducer(this.input);
+  readonly #consumer = new RingConsumer(this.output);
+  readonly scheduler: Scheduler;
+  readonly #lanes = new Map<string, LaneOfClient>();
+  readonly #lanesById: LaneOfClient[] = [];
+  stats: ShardStats | null = null;
+  /** Empty while the shard works; else why it does not. */
+  trouble = "starting";
+  #stopped = false;
+  #publishScheduled = false;
+
+  constructor(index: number) {
+    this.index = index;
+    this.scheduler = new Scheduler(
+      this.#producer,
+      () => performance.now(),
+      (delayMs, task) => setTimeout(task, delayMs),
+    );
+  }
+
+  lane(client: ClientLimits): LaneOfClient {
+    const known = this.#lanes.get(client.tenant);
+    if (known !== undefined) return known;
+    const lane = Object.assign(new Lane(this.#lanesById.length, client.tenant, client.weight, client.readingsPerSecond), { connections: 0 });
+    this.#lanes.set(client.tenant, lane);
+    this.#lanesById.push(lane);
+    return lane;
+  }
+
+  get lanes(): Iterable<LaneOfClient> {
+    return this.#lanes.values();
+  }
+
+  get ringFill(): number {
+    return this.#producer.usedBytes() / this.#producer.capacityBytes;
+  }
+
+  /** Puts a record into the client's lane. `payload` is copied before this returns. */
+  send(lane: LaneOfClient, type: number, id: number, arrivalMs: number, payload: Uint8Array): void {
+    this.scheduler.offer(lane, type, id, arrivalMs, payload);
+    if (this.#publishScheduled) return;
+    // Once per turn of the loop: all frames that a turn brings become visible with one store and one wake-up.
+    this.#publishScheduled = true;
+    setImmediate(() => {
+      this.#publishScheduled = false;
+      this.scheduler.pump();
+    });
+  }
+
+  /** A record past the lanes, for the few that answer people; false when the ring is full. */
+  sendControl(type: number, id: number, payload: Uint8Array): boolean {
+    const sent = this.#producer.write(type, id, 0, Date.now(), payload);
+    this.#producer.publish();
+    return sent;
+  }
+
+  /** Listens until `stop`. */
+  async listen(listener: OutcomeListener): Promise<void> {
+    while (!this.#stopped) {
+      const taken = this.#drain(listener);
+      this.scheduler.pump();
+      if (taken > 0) await new Promise((resolve) => setImmediate(resolve));
+      else await this.#consumer.wait(this.scheduler.waitingLanes > 0 ? WAITING_LANES_PUMP_MS : WAIT_MS);
+    }
+    this.#drain(listener);
+  }
+
+  #drain(listener: OutcomeListener): number {
+    let taken = 0;
+    const consumer = this.#consumer;
+    while (consumer.next()) {
+      taken++;
+      const payload = consumer.bytes.subarray(consumer.payloadAt, consumer.payloadAt + consumer.payloadBytes);
+      if (consumer.type === Outcome.COST) this.#cost(consumer.id, consumer.extra, consumer.number, payload);
+      else if (consumer.type === Outcome.STATS) this.stats = JSON.parse(textOf(payload)) as ShardStats;
+      else listener.outcome(this, consumer.type, consumer.id, consumer.extra, consumer.number, payload);
+    }
+    consumer.take();
+    consumer.free(consumer.cursor);
+    return taken;
+  }
+
+  #cost(laneId: number, readings: number, micros: number, payload: Uint8Array): void {
+    const lane = this.#lanesById[laneId];
+    if (lane === undefined) return;
+    const bytes = payload[0]! | (payload[1]! << 8) | (payload[2]! << 16) | (payload[3]! << 24);
+    this.scheduler.charge(lane, bytes >>> 0, readings, micros);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+}
+
+/** Text of a payload, which lies in shared memory and is copied first. */
+export function textOf(payload: Uint8Array): string {
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString("utf8");
+}

@@ -1,0 +1,31 @@
+import type { MessagePort } from "node:worker_threads";
+import type { TenantPlan } from "../base/settings.js";
+
+export type StoreTarget =
+  | { type: "questdb"; http: string; username: string | null; password: string | null }
+  | { type: "duckdb"; path: string }
+  /** Swallows rows: for measuring the engine alone. */
+  | { type: "none" };
+
+/** What a shard's task is started with: plain data, shared memory, and the port to the embedded store. */
+export interface ShardTask {
+  index: number;
+  shards: number;
+  input: SharedArrayBuffer;
+  output: SharedArrayBuffer;
+  life: SharedArrayBuffer;
+  directory: string;
+  plans: TenantPlan[];
+  splitTenants: string[];
+  ack: "durable" | "stored";
+  journalMaxBytes: number;
+  journalKeepMs: number;
+  store: StoreTarget;
+  storePort: MessagePort | null;
+}
+
+/** How a shard's task ended. */
+export interface ShardEnd {
+  code: "stopped" | "failed";
+  error?: { code: string; message: string };
+}

@@ -1,0 +1,197 @@
+import { type EntryWriter, NameType } from "../../engine/base/entries.js";
+import { rejectCodeIndex } from "../../engine/base/errors.js";
+import { isId } from "../../engine/base/ids.js";
+import { limits } from "../../engine/base/limits.js";
+import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
+import { AlertBook } from "../state/alerts.js";
+import { Applied, MeterBook } from "../state/book.js";
+import { Directory } from "../state/directory.js";
+
+const TS_INVALID = -1 - rejectCodeIndex("ts_invalid");
+const TS_FUTURE = -1 - rejectCodeIndex("ts_future");
+const TS_TOO_OLD = -1 - rejectCodeIndex("ts_too_old");
+const VALUE_INVALID = -1 - rejectCodeIndex("value_invalid");
+const VALUE_OUT_OF_RANGE = -1 - rejectCodeIndex("value_out_of_range");
+const METER_INVALID = -1 - rejectCodeIndex("meter_invalid");
+const METER_LIMIT = -1 - rejectCodeIndex("meter_limit");
+const EXCHANGE_INVALID = -1 - rejectCodeIndex("exchange_invalid");
+const METER_ELSEWHERE = -1 - rejectCodeIndex("meter_elsewhere");
+
+/** The index into REJECT_CODES behind a negative answer of the applier. */
+export function rejectOf(answer: number): number {
+  return -1 - answer;
+}
+
+/**
+ * From a checked input to all that it causes: names, rows, alerts, written into the open unit of `out`.
+ * The live path and the replay after a restart run through the same methods, so they cannot differ.
+ */
+export class Applier {
+  readonly directory: Directory;
+  readonly book: MeterBook;
+  readonly alerts: AlertBook;
+  readonly out: EntryWriter;
+  readonly #plans: Map<string, TenantPlan>;
+  /** SETTINGS by number, and their JSON for finding them again. */
+  readonly settings: MeterSettings[] = [];
+  readonly #settingsNumbers = new Map<string, number>();
+  /** Readings behind their meter's newest since the last `takeLate`. */
+  #late = 0;
+  #transitions = 0;
+
+  constructor(plans: readonly TenantPlan[], out: EntryWriter, directory = new Directory(), book = new MeterBook(), alerts = new AlertBook()) {
+    this.#plans = new Map(plans.map((plan) => [plan.id, plan]));
+    this.out = out;
+    this.directory = directory;
+    this.book = book;
+    this.alerts = alerts;
+  }
+
+  plan(tenant: string): TenantPlan | undefined {
+    return this.#plans.get(tenant);
+  }
+
+  get plans(): Iterable<TenantPlan> {
+    return this.#plans.values();
+  }
+
+  /** Number that the datalogger has or will get; `nameDatalogger` gives it. */
+  dataloggerNumber(tenant: string, id: string): number {
+    const number = this.directory.tenantNumber(tenant);
+    const known = number < 0 ? -1 : this.directory.dataloggerNumber(number, id);
+    return known >= 0 ? known : this.directory.dataloggers.length;
+  }
+
+  /** Makes sure that tenant and datalogger have numbers; writes NAME entries for new ones. */
+  nameDatalogger(tenant: string, id: string): number {
+    let tenantNumber = this.directory.tenantNumber(tenant);
+    if (tenantNumber < 0) {
+      tenantNumber = this.directory.tenantCount;
+      this.directory.addTenant(tenantNumber, tenant);
+      this.out.name(NameType.TENANT, tenantNumber, 0, tenant);
+      this.#announceRules(tenantNumber, tenant);
+    }
+    const known = this.directory.dataloggerNumber(tenantNumber, id);
+    if (known >= 0) return known;
+    const number = this.directory.dataloggers.length;
+    this.directory.addDatalogger(number, tenantNumber, id);
+    this.out.name(NameType.DATALOGGER, number, tenantNumber, id);
+    return number;
+  }
+
+  /** Journals the rules under which the tenant's readings are judged from here on. */
+  #announceRules(tenantNumber: number, tenant: string): void {
+    const rules = this.#plans.get(tenant)?.rules ?? [];
+    this.alerts.setRules(tenantNumber, tenant, rules);
+    this.out.name(NameType.RULES, tenantNumber, tenantNumber, JSON.stringify(rules));
+  }
+
+  /** The meter's number, or a negative answer (see `rejectOf`). */
+  meter(tenantNumber: number, id: unknown, datalogger: number, split: boolean): number {
+    if (!isId(id)) return METER_INVALID;
+    const known = this.directory.meterNumber(tenantNumber, id);
+    if (known >= 0) return split && this.directory.meterOwner(known) !== datalogger ? METER_ELSEWHERE : known;
+    const tenant = this.directory.tenant(tenantNumber);
+    const plan = this.#plans.get(tenant);
+    if (plan === undefined || this.directory.meterCountOf(tenantNumber) >= plan.maxMeters) return METER_LIMIT;
+    const settings = settingsFor(plan, id);
+    const settingsNumber = this.#settingsNumber(settings);
+    const number = this.directory.meterCount;
+    this.out.name(NameType.METER, number, tenantNumber, id, settingsNumber);
+    this.openMeter(number, tenantNumber, id, datalogger, settingsNumber);
+    return number;
+  }
+
+  openMeter(number: number, tenantNumber: number, id: string, owner: number, settingsNumber: number): void {
+    const settings = this.settings[settingsNumber]!;
+    this.directory.addMeter(number, tenantNumber, id, owner, settingsNumber);
+    this.book.open(number, settings);
+    this.alerts.open(number, tenantNumber, id, settings);
+  }
+
+  #settingsNumber(settings: MeterSettings): number {
+    const text = JSON.stringify(settings);
+    const known = this.#settingsNumbers.get(text);
+    if (known !== undefined) return known;
+    const number = this.settings.length;
+    this.addSettings(number, text);
+    this.out.name(NameType.SETTINGS, number, 0, text);
+    return number;
+  }
+
+  addSettings(number: number, text: string): void {
+    this.settings[number] = JSON.parse(text) as MeterSettings;
+    this.#settingsNumbers.set(text, number);
+  }
+
+  /**
+   * One reading of a known meter. `ts` in epoch milliseconds, finer is cut. Returns 0, or a negative answer
+   * when it cannot be taken. Writes exactly one of READING, INPUT and LATE when it is.
+   */
+  reading(meter: number, ts: number, value: number, rev: number, arrivalMs: number): number {
+    const ms = Math.floor(ts);
+    if (!(ms >= limits.minTsMs && ms <= arrivalMs + limits.maxFutureMs)) return refusedTs(ms, arrivalMs);
+    if (!Number.isFinite(value)) return VALUE_INVALID;
+    if (!this.book.accepts(meter, value)) return VALUE_OUT_OF_RANGE;
+    this.apply(meter, ms, value, rev);
+    return 0;
+  }
+
+  /** A declared exchange (NaN, NaN: withdrawn). Returns 0, or a negative answer. */
+  exchange(meter: number, ts: number, final: number, start: number, rev: number, arrivalMs: number): number {
+    const withdrawn = Number.isNaN(final);
+    const ms = Math.floor(ts);
+    if (!(ms >= limits.minTsMs && ms <= arrivalMs + limits.maxFutureMs)) return refusedTs(ms, arrivalMs);
+    if (!withdrawn && !(this.book.accepts(meter, final) && this.book.accepts(meter, start))) return EXCHANGE_INVALID;
+    this.book.applyExchange(meter, ms, final, start, rev, withdrawn, this.out);
+    return 0;
+  }
+
+  /** A reading that was checked before: what the replay calls. */
+  apply(meter: number, ts: number, value: number, rev: number): void {
+    const applied = this.book.apply(meter, ts, value, rev, this.out);
+    if (applied === Applied.LIVE) {
+      if (this.alerts.watches(meter)) this.alerts.judge(meter, this.book, this.out, this.#ruleNumber);
+    } else if (applied === Applied.LATE) {
+      this.#late++;
+    }
+  }
+
+  /** Alert transitions written since it was last asked. */
+  takeTransitions(): number {
+    const transitions = this.alerts.transitions - this.#transitions;
+    this.#transitions = this.alerts.transitions;
+    return transitions;
+  }
+
+  takeLate(): number {
+    const late = this.#late;
+    this.#late = 0;
+    return late;
+  }
+
+  readonly #ruleNumber = (id: string): number => {
+    const known = this.directory.ruleNumber(id);
+    if (known >= 0) return known;
+    const number = this.directory.rules.length;
+    this.directory.addRule(number, id);
+    this.out.name(NameType.RULE, number, 0, id);
+    return number;
+  };
+
+  /** A NAME entry of the journal, on replay. `owner` is the datalogger of its unit. */
+  replayName(type: number, number: number, parent: number, text: string, detail: number, owner: number): void {
+    if (type === NameType.TENANT) this.directory.addTenant(number, text);
+    else if (type === NameType.DATALOGGER) this.directory.addDatalogger(number, parent, text);
+    else if (type === NameType.METER) this.openMeter(number, parent, text, owner, detail);
+    else if (type === NameType.RULE) this.directory.addRule(number, text);
+    else if (type === NameType.SETTINGS) this.addSettings(number, text);
+    else if (type === NameType.RULES) this.alerts.setRules(number, this.directory.tenant(number), JSON.parse(text) as TenantPlan["rules"]);
+  }
+}
+
+function refusedTs(ms: number, arrivalMs: number): number {
+  if (ms > arrivalMs + limits.maxFutureMs && ms < 8.64e15) return TS_FUTURE;
+  if (ms < limits.minTsMs && ms > -8.64e15) return TS_TOO_OLD;
+  return TS_INVALID;
+}

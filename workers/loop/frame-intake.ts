@@ -1,0 +1,300 @@
+import { isUtf8 } from "node:buffer";
+import { NONE, UnitType } from "../../engine/base/entries.js";
+import { REJECT_CODES, type RejectCode, rejectCodeIndex } from "../../engine/base/errors.js";
+import { limits } from "../../engine/base/limits.js";
+import type { Origin } from "../../engine/memory/protocol.js";
+import type { RingConsumer } from "../../engine/memory/ring.js";
+import { BINARY_HEADER_BYTES, Header, header, readBindings, readHeader } from "../decode/binary.js";
+import { frameHash, hashFrame } from "../decode/frame-hash.js";
+import { readReading, readTextFrame, reading, timestampOf } from "../decode/text.js";
+import { isRemembered, rememberFrame } from "../state/directory.js";
+import { type Applier, rejectOf } from "./applier.js";
+import type { Counters } from "./counters.js";
+import { bindAlias, pendingName, type Session, UNBOUND } from "./sessions.js";
+
+/** What became of a frame, for the loop to answer. */
+export const Taken = {
+  /** Its unit is in the writer: ack when safe. */
+  UNIT: 1,
+  /** Changed nothing, but is to be acked (a resend) or only gives its bytes back (a bind). */
+  NOTHING: 2,
+  /** The connection is to be closed with `fault`. */
+  CLOSE: 3,
+} as const;
+
+const ALIAS_UNBOUND = -1 - rejectCodeIndex("alias_unbound");
+const METER_INVALID = -1 - rejectCodeIndex("meter_invalid");
+const TS_INVALID = -1 - rejectCodeIndex("ts_invalid");
+const VALUE_INVALID = -1 - rejectCodeIndex("value_invalid");
+const REV_INVALID = -1 - rejectCodeIndex("rev_invalid");
+const EXCHANGE_INVALID = -1 - rejectCodeIndex("exchange_invalid");
+const MALFORMED = rejectCodeIndex("malformed");
+const MAX_REV = 2 ** 32 - 1;
+
+export interface Fault {
+  closeCode: number;
+  code: string;
+  message: string;
+}
+
+/**
+ * Turns records of the ring into units: judges the seq, decodes, resolves meters, lets the applier work, and
+ * writes down what was rejected. One frame at a time; the fields below tell of the last one.
+ */
+export class FrameIntake {
+  readonly #applier: Applier;
+  readonly #counters: Counters;
+  readonly #splitTenants: ReadonlySet<string>;
+  readonly #rejectBudget = new Map<string, { hour: number; rows: number }>();
+
+  seq = 0;
+  /** Readings that were taken. */
+  accepted = 0;
+  /** Readings in the frame. */
+  count = 0;
+  fault: Fault = { closeCode: 0, code: "", message: "" };
+  /** Rejects of the frame, each as a JSON object. */
+  rejects: string[] = [];
+
+  constructor(applier: Applier, counters: Counters, splitTenants: ReadonlySet<string>) {
+    this.#applier = applier;
+    this.#counters = counters;
+    this.#splitTenants = splitTenants;
+  }
+
+  binary(session: Session, ring: RingConsumer, u32: Uint32Array, f64: Float64Array): number {
+    this.#clear();
+    const { payloadAt, payloadBytes, number: arrivalMs } = ring;
+    const what = readHeader(ring.bytes, u32, payloadAt, payloadBytes);
+    if (what === Header.UNREADABLE) return this.#close(1007, "malformed", header.fault);
+    if (what === Header.BIND) return this.#bind(session, ring);
+    const seq = header.seq;
+    hashFrame(ring.bytes, u32, payloadAt, payloadBytes);
+    const known = this.#judgeSeq(session, seq, arrivalMs);
+    if (known !== Taken.UNIT) return known;
+    if (what === Header.MALFORMED) return this.#malformed(session, arrivalMs, header.fault, ring);
+    const datalogger = this.#begin(session, UnitType.FRAME, arrivalMs, seq);
+    const count = header.count;
+    this.count = count;
+    let word = (payloadAt + BINARY_HEADER_BYTES) >> 2;
+    let double = (payloadAt + BINARY_HEADER_BYTES) >> 3;
+    const applier = this.#applier;
+    for (let i = 0; i < count; i++, word += 6, double += 3) {
+      const alias = u32[word]!;
+      let meter = alias < session.aliases.length ? session.aliases[alias]! : UNBOUND;
+      if (meter < 0) meter = this.#resolveAlias(session, alias, meter, datalogger);
+      const answer = meter < 0 ? meter : applier.reading(meter, f64[double + 1]!, f64[double + 2]!, u32[word + 1]!, arrivalMs);
+      if (answer === 0) this.accepted++;
+      else this.#rejectBinary(session, datalogger, seq, i, alias, answer, arrivalMs, ring.bytes, word * 4);
+    }
+    return this.#end(session, seq);
+  }
+
+  text(session: Session, ring: RingConsumer, u32: Uint32Array): number {
+    this.#clear();
+    const { payloadAt, payloadBytes, number: arrivalMs } = ring;
+    const bytes = ring.bytes.subarray(payloadAt, payloadAt + payloadBytes);
+    const frame = readTextFrame(textOf(bytes));
+    if (frame.seq === 0) return this.#close(1007, "malformed", frame.fault !== "" ? frame.fault : "a frame over WebSocket needs a seq");
+    hashFrame(ring.bytes, u32, payloadAt, payloadBytes);
+    const known = this.#judgeSeq(session, frame.seq, arrivalMs);
+    if (known !== Taken.UNIT) return known;
+    if (frame.readings === null) return this.#malformed(session, arrivalMs, frame.fault, ring);
+    const datalogger = this.#begin(session, UnitType.FRAME, arrivalMs, frame.seq);
+    this.#readings(session.tenant, datalogger, frame.seq, frame.readings, arrivalMs);
+    return this.#end(session, frame.seq);
+  }
+
+  /** A post's unit. `fault` is set and CLOSE returned where the body cannot be read at all. */
+  post(origin: Origin, body: Uint8Array, arrivalMs: number): number {
+    this.#clear();
+    if (!isUtf8(body)) return this.#close(400, "malformed", "the body is not UTF-8");
+    const frame = readTextFrame(textOf(body));
+    this.seq = frame.seq;
+    if (frame.readings === null) return this.#close(400, "malformed", frame.fault);
+    if (frame.readings.length > limits.maxReadingsPerFrame) {
+      return this.#close(413, "too_many_readings", `a post has at most ${limits.maxReadingsPerFrame} readings; this one has ${frame.readings.length}`);
+    }
+    const number = this.#applier.dataloggerNumber(origin.tenant, origin.datalogger);
+    this.#applier.out.beginUnit(UnitType.POST, arrivalMs, number, 0, 0, 0);
+    this.#applier.nameDatalogger(origin.tenant, origin.datalogger);
+    this.#readings(origin.tenant, number, frame.seq, frame.readings, arrivalMs);
+    this.#applier.out.endUnit(this.accepted);
+    this.#count(origin.tenant);
+    return Taken.UNIT;
+  }
+
+  #clear(): void {
+    this.seq = 0;
+    this.accepted = 0;
+    this.count = 0;
+    this.rejects = [];
+  }
+
+  #close(closeCode: number, code: string, message: string): number {
+    this.fault = { closeCode, code, message };
+    return Taken.CLOSE;
+  }
+
+  #bind(session: Session, ring: RingConsumer): number {
+    const bindings = readBindings(ring.bytes, ring.payloadAt, ring.payloadBytes, header.count);
+    if (typeof bindings === "string") return this.#close(1007, "malformed", bindings);
+    for (const { alias, meter } of bindings) bindAlias(session, alias, meter);
+    return Taken.NOTHING;
+  }
+
+  /** UNIT: a new frame. NOTHING: one that was taken before. CLOSE: another frame under a used seq. */
+  #judgeSeq(session: Session, seq: number, arrivalMs: number): number {
+    this.seq = seq;
+    if (session.dataloggerNumber < 0 && !this.#openDatalogger(session, arrivalMs)) return Taken.CLOSE;
+    const { directory } = this.#applier;
+    if (session.dataloggerNumber >= directory.dataloggers.length) return Taken.UNIT;
+    const state = directory.dataloggerState(session.dataloggerNumber);
+    if (seq > state.lastSeq) return Taken.UNIT;
+    if (isRemembered(state, seq, frameHash.a, frameHash.b)) return Taken.NOTHING;
+    const message = `seq ${seq} was used by another frame, or lies too far back to tell; go on from lastSeq + 1 = ${state.lastSeq + 1}`;
+    return this.#close(1008, "seq_reused", message);
+  }
+
+  #openDatalogger(session: Session, _arrivalMs: number): boolean {
+    const { directory } = this.#applier;
+    const tenant = directory.tenantNumber(session.tenant);
+    const known = tenant < 0 ? -1 : directory.dataloggerNumber(tenant, session.datalogger);
+    const allowed = this.#applier.plan(session.tenant)?.maxDataloggers ?? 0;
+    if (known < 0 && tenant >= 0 && directory.dataloggerCount(tenant) >= allowed) {
+      this.#close(1008, "datalogger_limit", `the client already has ${allowed} dataloggers, which is its limit`);
+      return false;
+    }
+    session.dataloggerNumber = this.#applier.dataloggerNumber(session.tenant, session.datalogger);
+    return true;
+  }
+
+  #begin(session: Session, type: number, arrivalMs: number, seq: number): number {
+    this.#applier.out.beginUnit(type, arrivalMs, session.dataloggerNumber, seq, frameHash.a, frameHash.b);
+    return this.#applier.nameDatalogger(session.tenant, session.datalogger);
+  }
+
+  #end(session: Session, seq: number): number {
+    this.#applier.out.endUnit(this.accepted);
+    rememberFrame(this.#applier.directory.dataloggerState(session.dataloggerNumber), seq, frameHash.a, frameHash.b);
+    this.#count(session.tenant);
+    return Taken.UNIT;
+  }
+
+  #count(tenant: string): void {
+    this.#counters.received(tenant, this.count);
+    const late = this.#applier.takeLate();
+    if (late > 0) this.#counters.late(tenant, late);
+    this.#counters.computedReadings += this.accepted;
+  }
+
+  /** A frame with a seq and nothing else that can be read: acked, kept raw, so that nobody sends it for ever. */
+  #malformed(session: Session, arrivalMs: number, fault: string, ring: RingConsumer): number {
+    const datalogger = this.#begin(session, UnitType.FRAME, arrivalMs, this.seq);
+    const raw = ring.bytes.subarray(ring.payloadAt, ring.payloadAt + Math.min(ring.payloadBytes, limits.rejectedFrameBytes));
+    this.rejects.push(JSON.stringify({ seq: this.seq, code: "malformed", message: fault }));
+    this.#keepReject(session.tenant, datalogger, MALFORMED, arrivalMs, this.seq, NONE, "", printable(raw));
+    return this.#end(session, this.seq);
+  }
+
+  #resolveAlias(session: Session, alias: number, value: number, datalogger: number): number {
+    if (value === UNBOUND) return ALIAS_UNBOUND;
+    const id = pendingName(session, value);
+    if (id === null) return METER_INVALID;
+    const meter = this.#meter(session.tenant, id, datalogger);
+    if (meter >= 0) session.aliases[alias] = meter;
+    return meter;
+  }
+
+  #meter(tenant: string, id: unknown, datalogger: number): number {
+    const number = this.#applier.directory.tenantNumber(tenant);
+    return this.#applier.meter(number, id, datalogger, this.#splitTenants.has(tenant));
+  }
+
+  #readings(tenant: string, datalogger: number, seq: number, readings: readonly unknown[], arrivalMs: number): void {
+    this.count = readings.length;
+    for (let i = 0; i < readings.length; i++) {
+      readReading(readings[i]);
+      const answer = this.#textReading(tenant, datalogger, arrivalMs);
+      if (answer === 0) this.accepted++;
+      else this.#rejectText(tenant, datalogger, seq, i, answer, arrivalMs, readings[i]);
+    }
+  }
+
+  /** Checks `reading` and applies it; 0 or a negative answer. */
+  #textReading(tenant: string, datalogger: number, arrivalMs: number): number {
+    const { rev = 0, value, exchange } = reading;
+    if (typeof reading.meter !== "string") return METER_INVALID;
+    const ts = timestampOf(reading.ts);
+    if (Number.isNaN(ts)) return TS_INVALID;
+    if (typeof rev !== "number" || !Number.isInteger(rev) || rev < 0 || rev > MAX_REV) return REV_INVALID;
+    if (exchange !== undefined) return this.#exchange(tenant, datalogger, ts, rev, exchange, arrivalMs);
+    if (typeof value !== "number") return VALUE_INVALID;
+    const meter = this.#meter(tenant, reading.meter, datalogger);
+    return meter < 0 ? meter : this.#applier.reading(meter, ts, value, rev, arrivalMs);
+  }
+
+  #exchange(tenant: string, datalogger: number, ts: number, rev: number, exchange: unknown, arrivalMs: number): number {
+    const { final, start } = (exchange ?? {}) as { final?: unknown; start?: unknown };
+    if (exchange !== null && (typeof final !== "number" || typeof start !== "number")) return EXCHANGE_INVALID;
+    const meter = this.#meter(tenant, reading.meter, datalogger);
+    if (meter < 0) return meter;
+    const withdrawn = exchange === null;
+    return this.#applier.exchange(meter, ts, withdrawn ? Number.NaN : (final as number), withdrawn ? Number.NaN : (start as number), rev, arrivalMs);
+  }
+
+  #rejectText(tenant: string, datalogger: number, seq: number, index: number, answer: number, arrivalMs: number, element: unknown): void {
+    const id = typeof reading.meter === "string" ? reading.meter.slice(0, limits.maxIdChars).toWellFormed() : "";
+    const raw = Buffer.from((JSON.stringify(element) ?? "").slice(0, limits.rejectedReadingBytes));
+    this.#reject(tenant, datalogger, seq, index, answer, arrivalMs, id, raw.subarray(0, limits.rejectedReadingBytes));
+  }
+
+  #rejectBinary(
+    session: Session,
+    datalogger: number,
+    seq: number,
+    index: number,
+    alias: number,
+    answer: number,
+    arrivalMs: number,
+    u8: Uint8Array,
+    at: number,
+  ): void {
+    const bound = alias < session.aliases.length ? session.aliases[alias]! : UNBOUND;
+    const id = bound >= 0 ? this.#applier.directory.meter(bound) : bound < UNBOUND ? (pendingName(session, bound) ?? "") : "";
+    this.#reject(session.tenant, datalogger, seq, index, answer, arrivalMs, id, printable(u8.subarray(at, at + 24)));
+  }
+
+  #reject(
+    tenant: string,
+    datalogger: number,
+    seq: number,
+    index: number,
+    answer: number,
+    arrivalMs: number,
+    id: string,
+    raw: Uint8Array,
+  ): void {
+    const code = rejectOf(answer);
+    this.rejects.push(JSON.stringify({ seq, index, meter: id, code: REJECT_CODES[code] }));
+    this.#keepReject(tenant, datalogger, code, arrivalMs, seq, index, id, raw);
+  }
+
+  #keepReject(tenant: string, datalogger: number, code: number, arrivalMs: number, seq: number, index: number, id: string, raw: Uint8Array): void {
+    this.#counters.rejected(tenant, REJECT_CODES[code] as RejectCode);
+    const hour = Math.floor(arrivalMs / 3_600_000);
+    let budget = this.#rejectBudget.get(tenant);
+    if (budget === undefined || budget.hour !== hour) this.#rejectBudget.set(tenant, (budget = { hour, rows: 0 }));
+    if (budget.rows++ < limits.rejectedRowsPerHour) this.#applier.out.reject(datalogger, code, arrivalMs, seq, index, id, raw);
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}
+
+/** Raw bytes as text that a table can hold: UTF-8 where it is, else hex. */
+function printable(bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice();
+  return isUtf8(copy) && !copy.includes(0) ? copy : Buffer.from(Buffer.from(copy).toString("hex"));
+}

@@ -1,0 +1,56 @@
+import { PERIODS } from "../../engine/base/entries.js";
+import { flagNames } from "../../engine/base/flags.js";
+import { createRunning } from "../state/book.js";
+import type { Applier } from "./applier.js";
+
+/** What only the shard knows: its meters and what runs in them. */
+export type ShardQuery =
+  | { kind: "meters"; tenant: string; contains: string; after: string; limit: number }
+  | { kind: "meter"; tenant: string; meter: string }
+  | { kind: "settings"; tenant: string; meter: string };
+
+export interface MeterSummary {
+  meter: string;
+  kind: string;
+  unit: string;
+  last: { ts: string; value: number; delta: number | null; flags: string[] } | null;
+  running: Record<string, { start: string; value: number | null }>;
+}
+
+const running = createRunning();
+
+/** Answers a query (JSON in, JSON out): an array of summaries ordered by id, one summary, or null. */
+export function answerQuery(applier: Applier, text: string): string {
+  const query = JSON.parse(text) as ShardQuery;
+  const tenant = applier.directory.tenantNumber(query.tenant);
+  if (query.kind === "meters") {
+    if (tenant < 0) return "[]";
+    const ids = [...applier.directory.metersOf(tenant).keys()].filter((id) => id > query.after && id.includes(query.contains)).sort();
+    return JSON.stringify(ids.slice(0, query.limit).map((id) => summaryOf(applier, tenant, id)));
+  }
+  if (tenant < 0 || applier.directory.meterNumber(tenant, query.meter) < 0) return "null";
+  if (query.kind === "meter") {
+    const number = applier.directory.meterNumber(tenant, query.meter);
+    return JSON.stringify({ ...summaryOf(applier, tenant, query.meter), settings: applier.book.settings(number) });
+  }
+  return JSON.stringify(applier.book.settings(applier.directory.meterNumber(tenant, query.meter)));
+}
+
+export function summaryOf(applier: Applier, tenant: number, id: string): MeterSummary {
+  const number = applier.directory.meterNumber(tenant, id);
+  const settings = applier.book.settings(number);
+  applier.book.running(number, running);
+  const last = Number.isNaN(running.ts)
+    ? null
+    : { ts: new Date(running.ts).toISOString(), value: running.value, delta: nullable(running.delta), flags: flagNames(running.flags) };
+  const open: MeterSummary["running"] = {};
+  for (const period of PERIODS) {
+    const { start, value } = running[period];
+    if (!Number.isNaN(start)) open[period] = { start: new Date(start).toISOString(), value: nullable(value) };
+  }
+  return { meter: id, kind: settings.kind, unit: settings.unit, last, running: open };
+}
+
+function nullable(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
+}

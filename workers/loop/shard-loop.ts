@@ -1,0 +1,366 @@
+import type { Clock } from "../../engine/base/clock.js";
+import { entryBytes, EntryWriter, Kind, NONE, SEVERITIES, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { Input, type Origin, Outcome } from "../../engine/memory/protocol.js";
+import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
+import type { Sink } from "../../engine/store/interface.js";
+import type { Journal } from "../journal/journal.js";
+import { AckQueue } from "./acks.js";
+import type { Applier } from "./applier.js";
+import { Counters } from "./counters.js";
+import { FrameIntake, Taken } from "./frame-intake.js";
+import { Outbox } from "./outbox.js";
+import { answerQuery } from "./queries.js";
+import { createSession, type Session } from "./sessions.js";
+import { SinkPump } from "./sink-pump.js";
+
+/** Payload bytes after which a step ends, so that acks, disk and store get their turn. */
+const STEP_BYTES = 256 * 1024;
+/** A character is at most 3 bytes of UTF-8, so a piece fits a record of the outcome ring. */
+const PIECE_CHARS = 256 * 1024;
+/** In the place of a datalogger's number: a bind frame before the datalogger's first readings. */
+const UNNAMED = NONE - 1;
+const textDecoder = new TextDecoder();
+
+export interface ShardPorts {
+  clock: Clock;
+  input: RingConsumer;
+  output: RingProducer;
+  journal: Journal;
+  sink: Sink;
+}
+
+export interface ShardOptions {
+  ack: "durable" | "stored";
+  journalMaxBytes: number;
+  splitTenants: ReadonlySet<string>;
+  /** Position that the store already has, and readings of the journal behind it. */
+  stored: number;
+  backlogReadings: number;
+}
+
+/** What is owed to a session once the batch is safe. */
+interface Due {
+  seq: number;
+  bytes: number;
+  oldestArrivalMs: number;
+  rejects: readonly string[];
+}
+
+interface PendingAlert {
+  position: number;
+  json: string;
+}
+
+/**
+ * One shard: takes records from its ring, turns each into a unit, journals the units of a batch together, and
+ * answers as positions advance. Does nothing by itself: `step` is called while there is work, `durable` by the
+ * journal, and the pump by its own promises; so a simulation can drive it as well as a thread.
+ */
+export class ShardLoop {
+  readonly #ports: ShardPorts;
+  readonly #options: ShardOptions;
+  readonly #applier: Applier;
+  readonly #intake: FrameIntake;
+  readonly #outbox: Outbox;
+  readonly #acks = new AckQueue();
+  readonly #sessions = new Map<number, Session>();
+  readonly #due = new Map<number, Due>();
+  readonly #costs = new Map<number, { bytes: number; readings: number; micros: number }>();
+  /** Journal position → ring cursor up to which the ring is free once that is durable. */
+  readonly #marks: { position: number; cursor: number }[] = [];
+  readonly #alerts: PendingAlert[] = [];
+  readonly #u32: Uint32Array;
+  readonly #f64: Float64Array;
+  readonly counters = new Counters();
+  readonly pump: SinkPump;
+  #backlogReadings: number;
+  #unwrittenStored = false;
+
+  constructor(ports: ShardPorts, options: ShardOptions, applier: Applier) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#applier = applier;
+    this.#intake = new FrameIntake(applier, this.counters, options.splitTenants);
+    this.#outbox = new Outbox(ports.output);
+    const ring = ports.input.bytes;
+    this.#u32 = new Uint32Array(ring.buffer, ring.byteOffset, ring.byteLength >> 2);
+    this.#f64 = new Float64Array(ring.buffer, ring.byteOffset, ring.byteLength >> 3);
+    this.#backlogReadings = options.backlogReadings;
+    this.pump = new SinkPump(
+      ports.clock,
+      ports.journal,
+      ports.sink,
+      options.stored,
+      (position, readings) => this.#onStored(position, readings),
+      (kind) => this.counters.storeError(kind),
+    );
+  }
+
+  /** Takes one batch. Returns how many records it took; 0: there is nothing to do, or no room for it in the journal. */
+  step(): number {
+    const { input, journal } = this.#ports;
+    if (journal.bytesOnDisk >= this.#options.journalMaxBytes) {
+      this.settle();
+      return 0;
+    }
+    const out = this.#applier.out;
+    const base = journal.appended;
+    out.reset();
+    let taken = 0;
+    for (let bytes = 0; bytes < STEP_BYTES && input.next(); bytes += input.payloadBytes) {
+      this.#record(base);
+      taken++;
+    }
+    if (taken === 0) {
+      this.settle();
+      return 0;
+    }
+    input.take();
+    if (this.#unwrittenStored) this.#writeStored();
+    if (out.length > 0) journal.append(out.bytes());
+    this.#marks.push({ position: journal.appended, cursor: input.cursor });
+    journal.commit();
+    this.#reportCosts();
+    this.settle();
+    return taken;
+  }
+
+  /** Answers all that the positions reached allow. Called after a batch, by the journal and by the pump. */
+  settle(): void {
+    const { journal, input } = this.#ports;
+    const durable = journal.durable;
+    const safe = this.#options.ack === "stored" ? Math.min(durable, this.pump.position) : durable;
+    let freed = 0;
+    for (const mark of this.#marks) {
+      if (mark.position > durable) break;
+      input.free(mark.cursor);
+      freed++;
+    }
+    if (freed > 0) this.#marks.splice(0, freed);
+    this.#acks.release(safe, this.#give);
+    for (const [session, due] of this.#due) this.#sendAck(session, due);
+    this.#due.clear();
+    while (this.#alerts.length > 0 && this.#alerts[0]!.position <= durable) {
+      this.#outbox.sendText(Outcome.ALERT, 0, 0, 0, this.#alerts.shift()!.json);
+    }
+    this.#outbox.publish();
+  }
+
+  /** What the journal calls when more is durable. */
+  durable(): void {
+    this.settle();
+    this.pump.notify();
+  }
+
+  reportStats(): void {
+    const { journal } = this.#ports;
+    const lag = this.#backlogReadings + this.counters.computedReadings - this.counters.storedReadings;
+    const stats = this.counters.stats(journal.bytesOnDisk, this.#applier.directory.meterCount, lag, this.pump.trouble);
+    this.#outbox.sendText(Outcome.STATS, 0, 0, 0, JSON.stringify(stats));
+    this.#outbox.publish();
+  }
+
+  #record(base: number): void {
+    const { input, clock } = this.#ports;
+    switch (input.type) {
+      case Input.BINARY:
+      case Input.TEXT: {
+        const session = this.#sessions.get(input.id);
+        if (session === undefined) return;
+        const startMs = clock.monotonicMs();
+        const taken =
+          input.type === Input.BINARY
+            ? this.#intake.binary(session, input, this.#u32, this.#f64)
+            : this.#intake.text(session, input, this.#u32);
+        this.#afterFrame(session, taken, base);
+        this.#charge(input.extra, input.payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
+        return;
+      }
+      case Input.HELLO:
+        this.#hello();
+        return;
+      case Input.BYE:
+        this.#sessions.delete(input.id);
+        return;
+      case Input.POST:
+        this.#post(base);
+        return;
+      case Input.QUERY:
+        this.#outbox.sendText(Outcome.REPLY, input.id, 0, 0, answerQuery(this.#applier, this.#payloadText()));
+        return;
+    }
+  }
+
+  #payloadText(): string {
+    const { bytes, payloadAt, payloadBytes } = this.#ports.input;
+    return textDecoder.decode(bytes.slice(payloadAt, payloadAt + payloadBytes));
+  }
+
+  #hello(): void {
+    const { input } = this.#ports;
+    const { tenant, datalogger } = JSON.parse(this.#payloadText()) as Origin;
+    const session = createSession(input.id, tenant, datalogger);
+    this.#sessions.set(session.id, session);
+    const { directory } = this.#applier;
+    const number = directory.tenantNumber(tenant);
+    const known = number < 0 ? -1 : directory.dataloggerNumber(number, datalogger);
+    session.dataloggerNumber = known;
+    this.#outbox.send(Outcome.WELCOME, session.id, 0, known < 0 ? 0 : directory.dataloggerState(known).safeSeq);
+  }
+
+  #afterFrame(session: Session, taken: number, base: number): void {
+    const { input } = this.#ports;
+    const { rejects, seq, fault } = this.#intake;
+    if (taken === Taken.CLOSE) {
+      this.#sessions.delete(session.id);
+      this.#outbox.sendText(Outcome.CLOSE, session.id, fault.closeCode, 0, `${fault.code}\n${fault.message}`);
+      return;
+    }
+    const position = base + this.#applier.out.length;
+    const datalogger = session.dataloggerNumber < 0 ? UNNAMED : session.dataloggerNumber;
+    this.#acks.push(position, session.id, datalogger, seq, input.payloadBytes, input.number, rejects.length === 0 ? null : rejects);
+    this.#collectAlerts(position);
+  }
+
+  #post(base: number): void {
+    const { input, clock } = this.#ports;
+    const { bytes, payloadAt, payloadBytes } = input;
+    const originBytes = this.#u32[payloadAt >> 2]!;
+    const bodyAt = payloadAt + 4 + originBytes;
+    const origin = JSON.parse(textDecoder.decode(bytes.slice(payloadAt + 4, bodyAt))) as Origin;
+    const startMs = clock.monotonicMs();
+    const taken = this.#intake.post(origin, bytes.slice(bodyAt, payloadAt + payloadBytes), input.number);
+    const { fault, accepted, rejects, seq } = this.#intake;
+    if (taken === Taken.CLOSE) {
+      const { code, message } = fault;
+      this.#outbox.sendText(Outcome.POSTED, input.id, fault.closeCode, 0, JSON.stringify({ error: { code, message } }));
+    } else {
+      const position = base + this.#applier.out.length;
+      const echoed = seq > 0 ? `"seq":${seq},` : "";
+      this.#acks.push(position, input.id, NONE, 0, 0, input.number, [`{${echoed}"accepted":${accepted},"rejected":[`, ...commaBetween(rejects), "]}"]);
+      this.#collectAlerts(position);
+    }
+    this.#charge(input.extra, payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
+  }
+
+  readonly #give = (session: number, datalogger: number, seq: number, bytes: number, arrivalMs: number, detail: readonly string[] | null): void => {
+    if (datalogger === NONE) {
+      const pieces = inPieces(detail ?? ["{}"], "");
+      pieces.forEach((piece, i) => {
+        this.#outbox.sendText(Outcome.POSTED, session, i === pieces.length - 1 ? 200 : 0, arrivalMs, piece);
+      });
+      return;
+    }
+    const state = datalogger === UNNAMED ? null : this.#applier.directory.dataloggerState(datalogger);
+    if (state !== null && seq > state.safeSeq) state.safeSeq = seq;
+    const safeSeq = state?.safeSeq ?? 0;
+    const due = this.#due.get(session);
+    if (due === undefined) this.#due.set(session, { seq: safeSeq, bytes, oldestArrivalMs: arrivalMs, rejects: detail ?? [] });
+    else {
+      due.seq = safeSeq;
+      due.bytes += bytes;
+      if (detail !== null) due.rejects = due.rejects.length === 0 ? detail : due.rejects.concat(detail);
+    }
+  };
+
+  /** More rejects than fit one record follow in further acks of the same seq. */
+  #sendAck(session: number, due: Due): void {
+    let bytes = due.bytes;
+    for (const piece of inPieces(due.rejects, ",")) {
+      const rejects = Buffer.from(piece);
+      const payload = Buffer.allocUnsafe(8 + rejects.length);
+      payload.writeDoubleLE(due.oldestArrivalMs, 0);
+      rejects.copy(payload, 8);
+      this.#outbox.send(Outcome.ACK, session, bytes, due.seq, payload);
+      bytes = 0;
+    }
+  }
+
+  /** Alert transitions of the unit that was just written: told to the main thread once they are durable. */
+  #collectAlerts(position: number): void {
+    const transitions = this.#applier.takeTransitions();
+    if (transitions === 0) return;
+    const views = viewsOf(this.#applier.out.bytes());
+    for (let at = this.#applier.out.lastUnit; at < views.u8.length; at += entryBytes(views, at)) {
+      if ((views.u32[at >> 2]! & 0xff) === Kind.ALERT) this.#alerts.push({ position, json: this.#alertJson(views.u32, views.f64, at) });
+    }
+  }
+
+  #alertJson(u32: Uint32Array, f64: Float64Array, at: number): string {
+    const word = at >> 2;
+    const double = at >> 3;
+    const { directory } = this.#applier;
+    const meter = u32[word + 1]!;
+    const tenant = directory.tenantOfMeter(meter);
+    const state = (u32[word]! >>> 8) & 1 ? "firing" : "resolved";
+    this.counters.transition(tenant, state);
+    const hex = (half: number) => half.toString(16).padStart(8, "0");
+    const number = (value: number) => (Number.isNaN(value) ? null : value);
+    return JSON.stringify({
+      ts: new Date(f64[double + 1]!).toISOString(),
+      tenant,
+      meter: directory.meter(meter),
+      rule: directory.rule(u32[word + 8]!),
+      incident: hex(u32[word + 11]!) + hex(u32[word + 10]!),
+      state,
+      severity: SEVERITIES[(u32[word]! >>> 16) & 0xff],
+      value: number(f64[double + 2]!),
+      threshold: number(f64[double + 3]!),
+    });
+  }
+
+  #charge(lane: number, bytes: number, readings: number, micros: number): void {
+    const cost = this.#costs.get(lane);
+    if (cost === undefined) this.#costs.set(lane, { bytes, readings, micros });
+    else {
+      cost.bytes += bytes;
+      cost.readings += readings;
+      cost.micros += micros;
+    }
+  }
+
+  #reportCosts(): void {
+    for (const [lane, cost] of this.#costs) {
+      const payload = new Uint8Array(new Uint32Array([cost.bytes]).buffer);
+      this.#outbox.send(Outcome.COST, lane, cost.readings, cost.micros, payload);
+    }
+    this.#costs.clear();
+  }
+
+  #onStored(_position: number, readings: number): void {
+    this.counters.storedReadings += readings;
+    this.#unwrittenStored = true;
+    if (this.#options.ack === "stored") this.settle();
+  }
+
+  /** Remembers in the journal how far the store is, along with the next batch: a restart resends little. */
+  #writeStored(): void {
+    const { out } = this.#applier;
+    out.beginUnit(UnitType.CONTROL, this.#ports.clock.nowMs(), NONE, 0, 0, 0);
+    out.stored(this.pump.position);
+    out.endUnit(0);
+    this.#unwrittenStored = false;
+  }
+}
+
+/** Joins texts into as few pieces as keep below a record's size; at least one, perhaps empty. */
+function inPieces(texts: readonly string[], separator: string): string[] {
+  const pieces: string[] = [];
+  let group: string[] = [];
+  let chars = 0;
+  for (const text of texts) {
+    if (chars + text.length > PIECE_CHARS && group.length > 0) {
+      pieces.push(group.join(separator));
+      group = [];
+      chars = 0;
+    }
+    group.push(text);
+    chars += text.length + separator.length;
+  }
+  pieces.push(group.join(separator));
+  return pieces;
+}
+
+function commaBetween(texts: readonly string[]): string[] {
+  return texts.map((text, i) => (i === 0 ? text : `,${text}`));
+}

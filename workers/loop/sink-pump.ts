@@ -1,0 +1,142 @@
+import type { Clock, Timer } from "../../engine/base/clock.js";
+import { entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import { limits } from "../../engine/base/limits.js";
+import type { Sink } from "../../engine/store/interface.js";
+import type { Journal } from "../journal/journal.js";
+
+/** Rows of a reading in the journal take about this much; turns rows per batch into bytes per read. */
+const BYTES_PER_ROW = 40;
+/** A batch smaller than this waits a little for company: every request costs the store the same. */
+const SMALL_BATCH_BYTES = 5_000 * BYTES_PER_ROW;
+const LINGER_MS = 50;
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 5_000;
+/** After a request whose fate is unknown, nothing is sent until an old copy of it can no longer commit. */
+const SETTLE_MS = 5_000;
+
+/**
+ * Sends what is durable to the store, in journal order, one batch at a time: the next batch is whatever
+ * gathered while the last was in flight. Never gives a batch up; while the store does not take it, the
+ * journal keeps it.
+ */
+export class SinkPump {
+  readonly #clock: Clock;
+  readonly #journal: Journal;
+  readonly #sink: Sink;
+  readonly #onStored: (position: number, readings: number) => void;
+  readonly #onError: (kind: string, message: string) => void;
+  #position: number;
+  #running: Promise<void> | null = null;
+  #stopping = false;
+  #wake: (() => void) | null = null;
+  #timer: Timer | null = null;
+  #retryMs = 0;
+  /** Why rows are not taken now; empty when they are. */
+  trouble = "";
+
+  constructor(
+    clock: Clock,
+    journal: Journal,
+    sink: Sink,
+    position: number,
+    onStored: (position: number, readings: number) => void,
+    onError: (kind: string, message: string) => void,
+  ) {
+    this.#clock = clock;
+    this.#journal = journal;
+    this.#sink = sink;
+    this.#position = position;
+    this.#onStored = onStored;
+    this.#onError = onError;
+  }
+
+  /** Position up to which the store has everything. */
+  get position(): number {
+    return this.#position;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Tells the pump that more is durable. */
+  notify(): void {
+    if (this.trouble === "") this.#wake?.();
+  }
+
+  /** Sends what is durable while the store takes it, until `deadlineMs` from now; resolves when the pump rests. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#wake?.();
+    let timer: Timer | null = null;
+    const deadline = new Promise<void>((resolve) => {
+      timer = this.#clock.after(deadlineMs, resolve);
+    });
+    await Promise.race([this.#running ?? Promise.resolve(), deadline]);
+    (timer as Timer | null)?.cancel();
+    this.#timer?.cancel();
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      const waiting = this.#journal.durable - this.#position;
+      if (waiting === 0) {
+        if (this.#stopping) return;
+        await this.#sleep(null);
+        continue;
+      }
+      if (waiting < SMALL_BATCH_BYTES && !this.#stopping) await this.#sleep(LINGER_MS, false);
+      const took = await this.#sendBatch();
+      if (!took && this.#stopping) return;
+    }
+  }
+
+  async #sendBatch(): Promise<boolean> {
+    const batch = await this.#journal.read(this.#position, limits.sinkBatchRows * BYTES_PER_ROW);
+    const outcome = await this.#sink.write(batch.pieces);
+    if (outcome.ok) {
+      this.trouble = "";
+      this.#retryMs = 0;
+      this.#position = batch.end;
+      this.#onStored(batch.end, readingsIn(batch.pieces));
+      return true;
+    }
+    this.trouble = `${outcome.kind}: ${outcome.message}`;
+    this.#onError(outcome.kind, outcome.message);
+    this.#retryMs = Math.min(MAX_RETRY_MS, Math.max(FIRST_RETRY_MS, this.#retryMs * 2));
+    if (!this.#stopping) await this.#sleep(outcome.kind === "doubtful" ? Math.max(SETTLE_MS, this.#retryMs) : this.#retryMs, false);
+    return false;
+  }
+
+  /** Waits for `delayMs` (null: for ever) or, when `wakeable`, for `notify`; `stop` ends every wait. */
+  #sleep(delayMs: number | null, wakeable = true): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#wake = null;
+        this.#timer?.cancel();
+        this.#timer = null;
+        resolve();
+      };
+      this.#wake = () => {
+        if (wakeable || this.#stopping) done();
+      };
+      if (delayMs !== null) this.#timer = this.#clock.after(delayMs, done);
+    });
+  }
+}
+
+/** Readings that the units took, from their headers. */
+export function readingsIn(pieces: readonly Uint8Array[]): number {
+  let readings = 0;
+  for (const piece of pieces) {
+    const views = viewsOf(piece);
+    for (let at = 0; at < piece.length; ) {
+      const word = at >> 2;
+      if ((views.u32[word]! & 0xff) === Kind.UNIT) {
+        readings += views.u32[word + 5]!;
+        at += views.u32[word + 1]!;
+      } else at += entryBytes(views, at);
+    }
+  }
+  return readings;
+}
