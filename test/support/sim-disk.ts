@@ -112,7 +112,8 @@ export class SimDisk implements Disk {
     const mode = random.int(4);
     for (const append of inode.appends) {
       if (append.state === "durable") kept.push(append);
-      else if (append.state === "pending" || append.state === "orphan") kept.push(...fragments(append, mode === 0 ? 0 : random.int(4), random));
+      else if (append.state === "pending" || append.state === "orphan")
+        kept.push(...fragments(append, mode === 0 ? 0 : random.int(4), random));
     }
     let length = 0;
     for (const part of kept) length = Math.max(length, part.offset + part.bytes.length);

@@ -2,8 +2,8 @@ import type { Disk } from "../../engine/base/disk.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import { SEGMENT_HEADER_BYTES, unitBytes, unitsWithin } from "./block.js";
 import type { UnitsRead } from "./recent.js";
-import { BlockReader, damaged, markBefore } from "./segment.js";
 import type { Block, Mark, Segment } from "./segment.js";
+import { BlockReader, damaged, markBefore } from "./segment.js";
 
 const minPieceBytes = 64 * 1024;
 const maxPieceBytes = 4 * 1024 * 1024;
@@ -65,7 +65,8 @@ export class DiskReader {
   }
 
   #startFor(segment: Segment, from: number): Mark {
-    const marked = segment.marks.length === 0 ? { position: segment.start, offset: SEGMENT_HEADER_BYTES } : markBefore(segment, from);
+    const marked =
+      segment.marks.length === 0 ? { position: segment.start, offset: SEGMENT_HEADER_BYTES } : markBefore(segment, from);
     const last = this.#last;
     if (last === null || last.path !== segment.path) return marked;
     return last.mark.position <= from && last.mark.position > marked.position ? last.mark : marked;

@@ -5,12 +5,12 @@ import { limits } from "../../engine/base/limits.js";
 import { BLOCK_HEADER_BYTES, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./block.js";
 import { DiskReader } from "./disk-reader.js";
 import { BlockGroup } from "./group.js";
-import { RecentUnits } from "./recent.js";
 import type { UnitsRead } from "./recent.js";
-import { durableMark, recover } from "./recover.js";
+import { RecentUnits } from "./recent.js";
 import type { Recovered } from "./recover.js";
-import { addMark, segmentPath } from "./segment.js";
+import { durableMark, recover } from "./recover.js";
 import type { Segment } from "./segment.js";
+import { addMark, segmentPath } from "./segment.js";
 
 export interface JournalOptions {
   disk: Disk;

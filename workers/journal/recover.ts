@@ -1,9 +1,15 @@
 import type { Disk } from "../../engine/base/disk.js";
 import { MeterstormError } from "../../engine/base/errors.js";
-import { BLOCK_HEADER_BYTES, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from "./block.js";
-import { decodeSegmentHeader, encodeBlockHeader, encodeSegmentHeader } from "./block.js";
-import { addMark, BlockReader, damaged, findBlockAfter, markBefore, segmentPath, segmentStart } from "./segment.js";
+import {
+  BLOCK_HEADER_BYTES,
+  decodeSegmentHeader,
+  encodeBlockHeader,
+  encodeSegmentHeader,
+  FORMAT_VERSION,
+  SEGMENT_HEADER_BYTES,
+} from "./block.js";
 import type { Segment } from "./segment.js";
+import { addMark, BlockReader, damaged, findBlockAfter, markBefore, segmentPath, segmentStart } from "./segment.js";
 
 /**
  * Finds what a journal holds after any end: a clean one, a killed process, a power cut, a failed sync.
@@ -135,7 +141,8 @@ async function checkHeader(disk: Disk, path: string, shard: string, start: numbe
       `The journal file ${path} belongs to shard "${header.shard}", not to "${shard}". Point the shard to its own directory.`,
     );
   }
-  if (header.start !== start) throw damaged(path, 0, `by its name it begins at position ${start}, by its header at ${header.start}`);
+  if (header.start !== start)
+    throw damaged(path, 0, `by its name it begins at position ${start}, by its header at ${header.start}`);
   return true;
 }
 
@@ -143,7 +150,11 @@ async function checkHeader(disk: Disk, path: string, shard: string, start: numbe
 async function refuseDamage(disk: Disk, path: string, offset: number, position: number): Promise<void> {
   const later = await findBlockAfter(disk, path, offset, position);
   if (later === null) return;
-  throw damaged(path, offset, `positions ${position} to ${later.start} are lost, while a whole block follows at byte ${later.offset}`);
+  throw damaged(
+    path,
+    offset,
+    `positions ${position} to ${later.start} are lost, while a whole block follows at byte ${later.offset}`,
+  );
 }
 
 /** A last segment of which nothing became whole gives its name back. */
@@ -151,7 +162,8 @@ async function dropEmptyLast(disk: Disk, directory: string, segments: Segment[])
   const last = segments.at(-1);
   if (last === undefined || last.end > last.start) return;
   // A segment is only deleted while a later one is durable, so an empty one that stands alone has lost what it held.
-  if (segments.length === 1 && last.start > 0) throw damaged(last.path, last.bytes, `everything from position ${last.start} on is lost`);
+  if (segments.length === 1 && last.start > 0)
+    throw damaged(last.path, last.bytes, `everything from position ${last.start} on is lost`);
   segments.pop();
   await disk.remove(last.path);
   await disk.syncDirectory(directory);
@@ -161,7 +173,11 @@ async function dropEmptyLast(disk: Disk, directory: string, segments: Segment[])
 async function cutAt(disk: Disk, directory: string, segments: Segment[], upTo: number): Promise<void> {
   const end = segments.at(-1)?.end ?? 0;
   if (end < upTo) {
-    throw damaged(segments.at(-1)?.path ?? directory, segments.at(-1)?.bytes ?? 0, `it ends at position ${end}, but was durable up to ${upTo}`);
+    throw damaged(
+      segments.at(-1)?.path ?? directory,
+      segments.at(-1)?.bytes ?? 0,
+      `it ends at position ${end}, but was durable up to ${upTo}`,
+    );
   }
   for (let last = segments.at(-1); last !== undefined && last.start >= upTo; last = segments.at(-1)) {
     segments.pop();

@@ -1,7 +1,7 @@
 import type { Disk } from "../../engine/base/disk.js";
 import { MeterstormError } from "../../engine/base/errors.js";
-import { BLOCK_HEADER_BYTES, BLOCK_MAGIC, blockIsWhole, decodeBlockHeader } from "./block.js";
 import type { BlockHeader } from "./block.js";
+import { BLOCK_HEADER_BYTES, BLOCK_MAGIC, blockIsWhole, decodeBlockHeader } from "./block.js";
 
 /** One file of the journal, as far as it is durable. */
 export interface Segment {
