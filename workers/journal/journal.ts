@@ -264,11 +264,11 @@ export class Journal {
       if (oldest === undefined || next === undefined) return deleted;
       if (oldest.end > position || clock.nowMs() - oldest.writtenMs < keepMs) return deleted;
       await disk.remove(oldest.path);
-      // One at a time: a power cut must not take a later name and leave an earlier one, which would look like a hole.
-      await disk.syncDirectory(directory);
       this.#segments.shift();
       this.#bytesOnDisk -= oldest.bytes;
       deleted++;
+      // One at a time: a power cut must not take a later name and leave an earlier one, which would look like a hole.
+      await disk.syncDirectory(directory);
     }
   }
 
