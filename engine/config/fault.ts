@@ -53,15 +53,18 @@ export function nearest(name: string, known: readonly string[]): string | null {
   return best;
 }
 
-/** Letters to insert, remove or replace to get from one to the other. */
+/** Letters to insert, remove, replace or swap with their neighbour to get from one to the other. */
 function editDistance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let k = 1; k <= b.length; k++) {
       const replace = row[k - 1]! + (a[i - 1] === b[k - 1] ? 0 : 1);
-      next.push(Math.min(replace, row[k]! + 1, next[k - 1]! + 1));
+      const swapped = i > 1 && k > 1 && a[i - 1] === b[k - 2] && a[i - 2] === b[k - 1];
+      next.push(Math.min(replace, row[k]! + 1, next[k - 1]! + 1, swapped ? before[k - 2]! + 1 : replace));
     }
+    before = row;
     row = next;
   }
   return row[b.length]!;

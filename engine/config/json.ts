@@ -120,9 +120,9 @@ class JsonWalk {
     const start = this.#at;
     if (!this.#take('"')) throw new Stop(start, expected);
     while (this.text[this.#at] !== '"') {
-      const escape = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
-      escape.lastIndex = this.#at;
-      if (escape.test(this.text)) this.#at = escape.lastIndex;
+      const escaped = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+      escaped.lastIndex = this.#at;
+      if (escaped.test(this.text)) this.#at = escaped.lastIndex;
       else if (this.text[this.#at] !== "\\" && this.text.charCodeAt(this.#at) >= 0x20) this.#at++;
       else throw new Stop(this.#at, "the rest of a string and its closing quote");
     }

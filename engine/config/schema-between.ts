@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { decimalParts } from "../base/decimal.js";
 import type { FieldIssue } from "./fields.js";
 
 interface MeterFields {
@@ -43,18 +44,6 @@ export function checkRule(rule: RuleFields, context: z.RefinementCtx): void {
     allowed: `at ${above ? "most" : "least"} the threshold ${rule.threshold} for op "${rule.op}"`,
     remedy: "Between threshold and clear nothing changes; leave `clear` out for none.",
   });
-}
-
-/**
- * A number as it is written: `digits` × 10^-`decimals`, both whole, so that amounts can be scaled
- * with whole numbers and one division.
- */
-export function decimalParts(value: number): { digits: number; decimals: number } {
-  const [mantissa = "", exponent = "0"] = value.toString().split("e");
-  const [whole = "", fraction = ""] = mantissa.split(".");
-  const decimals = fraction.length - Number(exponent);
-  const digits = Number(whole + fraction);
-  return decimals >= 0 ? { digits, decimals } : { digits: digits * 10 ** -decimals, decimals: 0 };
 }
 
 function isMultiple(value: number, decimals: number): boolean {
