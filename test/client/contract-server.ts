@@ -153,7 +153,7 @@ export class ContractServer {
         for (const [alias, meter] of readBind(data)) meters.set(alias, meter);
         return;
       }
-      const frame = binary ? this.#readBinary(data, meters) : readText(data);
+      const frame = binary ? readBinary(data, meters, (text) => this.breaches.push(text)) : readText(data);
       if (frame.seq <= previous) this.breaches.push(`seq ${frame.seq} after ${previous}`);
       previous = frame.seq;
       if (this.#unacked.length > 0 && this.unackedBytes + data.length > this.window)
@@ -168,26 +168,23 @@ export class ContractServer {
       if (this.autoAck) this.ack(frame.seq, rejected);
     });
   }
-
-  #readBinary(data: Buffer, meters: Map<number, string>): TakenFrame {
-    const count = data.readUInt32LE(4);
-    if (data.length !== 16 + count * 24) this.breaches.push(`${data.length} bytes for ${count} readings`);
-    const readings: TakenReading[] = [];
-    for (let at = 16; at < data.length; at += 24) {
-      const meter = meters.get(data.readUInt32LE(at));
-      if (meter === undefined) this.breaches.push(`alias ${data.readUInt32LE(at)} is not bound`);
-      readings.push({
-        meter: meter ?? "?",
-        ts: data.readDoubleLE(at + 8),
-        value: data.readDoubleLE(at + 16),
-        rev: data.readUInt32LE(at + 4),
-      });
-    }
-    return { seq: Number(data.readBigUInt64LE(8)), binary: true, bytes: data.length, readings };
-  }
 }
 
-function readBind(data: Buffer): [number, string][] {
+/** A readings frame; `breach` hears of aliases that are not bound and of lengths that do not fit. */
+export function readBinary(data: Buffer, meters: ReadonlyMap<number, string>, breach: (text: string) => void): TakenFrame {
+  const count = data.readUInt32LE(4);
+  if (data.length !== 16 + count * 24) breach(`${data.length} bytes for ${count} readings`);
+  const readings: TakenReading[] = [];
+  for (let at = 16; at < data.length; at += 24) {
+    const meter = meters.get(data.readUInt32LE(at));
+    if (meter === undefined) breach(`alias ${data.readUInt32LE(at)} is not bound`);
+    const [rev, ts, value] = [data.readUInt32LE(at + 4), data.readDoubleLE(at + 8), data.readDoubleLE(at + 16)];
+    readings.push({ meter: meter ?? "?", ts, value, rev });
+  }
+  return { seq: Number(data.readBigUInt64LE(8)), binary: true, bytes: data.length, readings };
+}
+
+export function readBind(data: Buffer): [number, string][] {
   const bindings: [number, string][] = [];
   let at = 16;
   for (let i = data.readUInt32LE(4); i > 0; i--) {
@@ -198,7 +195,12 @@ function readBind(data: Buffer): [number, string][] {
   return bindings;
 }
 
-function readText(data: Buffer): TakenFrame {
-  const { seq, readings } = JSON.parse(data.toString()) as { seq: number; readings: (TakenReading & { rev?: number })[] };
-  return { seq, binary: false, bytes: data.length, readings: readings.map((reading) => ({ ...reading, rev: reading.rev ?? 0 })) };
+/** Readings as objects, or as arrays of meter, ts and value. */
+export function readText(data: Buffer): TakenFrame {
+  type Sent = (Omit<TakenReading, "rev"> & { rev?: number }) | [string, number, number];
+  const { seq, readings } = JSON.parse(data.toString()) as { seq: number; readings: Sent[] };
+  const taken = readings.map((sent) =>
+    Array.isArray(sent) ? { meter: sent[0], ts: sent[1], value: sent[2], rev: 0 } : { ...sent, rev: sent.rev ?? 0 },
+  );
+  return { seq, binary: false, bytes: data.length, readings: taken };
 }
