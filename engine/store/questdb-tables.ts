@@ -1,6 +1,6 @@
 import { MeterstormError } from "../base/errors.js";
 import type { QuestDbConnection, SqlValue } from "./questdb-http.js";
-import { sqlName, sqlText } from "./questdb-sql.js";
+import { sqlName, sqlText } from "./sql.js";
 import { assertFits, type ColumnType, type FoundColumn, misfit, TABLE_NAMES, TABLES, type Table } from "./schema.js";
 
 const remedy =

@@ -3,7 +3,7 @@ import type { PeriodName, Severity } from "../base/entries.js";
 import { MeterstormError } from "../base/errors.js";
 import type { AlertFilter, AlertRow, ConsumptionRow, Range, ReadingRow, RejectedRow, Store } from "./interface.js";
 import { type QuestDbAddress, QuestDbConnection, type QuestDbTimeouts, type SqlValue } from "./questdb-http.js";
-import { sqlCount, sqlName, sqlText, sqlTime } from "./questdb-sql.js";
+import { sqlCount, sqlName, sqlText, sqlTime } from "./sql.js";
 import { ensureTables, faultOf, identityOf, tableStates } from "./questdb-tables.js";
 import { type TableName, tableNamed } from "./schema.js";
 

@@ -2,7 +2,7 @@ import { type Clock, sleep } from "../../engine/base/clock.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import type { Names } from "../../engine/store/interface.js";
 import { maxSqlBytes, type QuestDbConnection } from "../../engine/store/questdb-http.js";
-import { sqlText, sqlTime } from "../../engine/store/questdb-sql.js";
+import { sqlText, sqlTime } from "../../engine/store/sql.js";
 import { tableStates } from "../../engine/store/questdb-tables.js";
 import type { LateReadings } from "./late.js";
 

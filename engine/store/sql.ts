@@ -2,7 +2,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * A text as an SQL literal of QuestDB. Only the single quote is special between single quotes: a
+ * A text as an SQL literal. Only the single quote is special between single quotes: a
  * backslash, a semicolon or a comment is data. Halves of surrogate pairs, which no store can hold,
  * become U+FFFD as they did when the text was stored.
  */
@@ -10,7 +10,7 @@ export function sqlText(text: string): string {
   return `'${decoder.decode(encoder.encode(text)).replaceAll("'", "''")}'`;
 }
 
-/** Epoch milliseconds as what a TIMESTAMP column is compared with: whole microseconds. Beyond what fits 64 bits it is the nearest that does. */
+/** Epoch milliseconds as whole microseconds, which both stores count in. Beyond what fits 64 bits it is the nearest that does. */
 export function sqlTime(ms: number): string {
   if (Number.isNaN(ms)) return "null";
   const bounded = Math.min(Math.max(Math.ceil(ms), -8_640_000_000_000_000), 8_640_000_000_000_000);

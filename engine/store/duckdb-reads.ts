@@ -1,0 +1,100 @@
+import type { PeriodName, Severity } from "../base/entries.js";
+import { MeterstormError } from "../base/errors.js";
+import type { DuckDbFile } from "./duckdb.js";
+import type { AlertFilter, AlertRow, ConsumptionRow, Range, ReadingRow, RejectedRow, Store } from "./interface.js";
+import { type TableName, tableNamed } from "./schema.js";
+import { sqlCount, sqlName, sqlTime } from "./sql.js";
+
+type Value = string | number | null;
+
+/** An open DuckDB file as the engine reads it. Closing it closes the file. */
+export class DuckDbStore implements Store {
+  readonly #file: DuckDbFile;
+  readonly #random: () => string;
+
+  constructor(file: DuckDbFile, random: () => string) {
+    this.#file = file;
+    this.#random = random;
+  }
+
+  prepare(): Promise<void> {
+    return this.#file.ensureTables();
+  }
+
+  identity(): Promise<string> {
+    return this.#file.identity(this.#random);
+  }
+
+  async check(): Promise<void> {
+    const rows = await this.#file.query("SELECT count(*)::DOUBLE FROM readings WHERE false", []);
+    if (rows.length !== 1) throw new MeterstormError("store_unhealthy", `${this.#file.path} does not answer as it should`);
+  }
+
+  async readings(tenant: string, meter: string, range: Range, limit: number): Promise<ReadingRow[]> {
+    const rows = await this.#select("readings", ["value", "rev", "delta", "flags"], { tenant, meter }, range, limit);
+    return rows.map(([ts, value, rev, delta, flags]) => ({
+      ...{ ts: Number(ts), value: Number(value), rev: Number(rev), delta: maybe(delta), flags: Number(flags) },
+    }));
+  }
+
+  async consumption(tenant: string, meter: string, period: PeriodName, range: Range, limit: number): Promise<ConsumptionRow[]> {
+    const columns = ["value", "min", "max", "coverage", "readings", "flags"];
+    const rows = await this.#select("consumption", columns, { tenant, meter, period }, range, limit);
+    return rows.map(([ts, value, min, max, coverage, readings, flags]) => ({
+      ...{ ts: Number(ts), period, value: maybe(value), min: maybe(min), max: maybe(max) },
+      ...{ coverage: Number(coverage), readings: Number(readings), flags: Number(flags) },
+    }));
+  }
+
+  async alerts(tenant: string, filter: AlertFilter): Promise<AlertRow[]> {
+    const { state, meter, rule } = filter;
+    const columns = ["meter", "rule", "incident", "state", "severity", "value", "threshold"];
+    const rows = await this.#select("alerts", columns, { tenant, state, meter, rule }, filter, filter.limit);
+    return rows.map((row) => ({
+      ...{ ts: Number(row[0]), meter: String(row[1]), rule: String(row[2]), incident: String(row[3]) },
+      ...{ state: row[4] as "firing" | "resolved", severity: row[5] as Severity, value: maybe(row[6]), threshold: Number(row[7]) },
+    }));
+  }
+
+  async rejected(tenant: string, range: Range, limit: number): Promise<RejectedRow[]> {
+    const columns = ["datalogger", "seq", "index", "meter", "code", "raw"];
+    const rows = await this.#select("rejected", columns, { tenant }, range, limit);
+    return rows.map(([ts, datalogger, seq, index, meter, code, raw]) => ({
+      ...{ ts: Number(ts), datalogger: String(datalogger), seq: Number(seq), index: Number(index) },
+      ...{ meter: String(meter ?? ""), code: String(code), raw: String(raw ?? "") },
+    }));
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  async #select(
+    table: TableName,
+    columns: readonly string[],
+    equal: Readonly<Record<string, string | undefined>>,
+    range: Range,
+    limit: number,
+  ): Promise<Value[][]> {
+    const described = tableNamed(table);
+    const list = columns.map((name) => {
+      const whole = described.columns.find((column) => column.name === name)?.type;
+      return whole === "int" || whole === "long" ? `${sqlName(name)}::DOUBLE` : sqlName(name);
+    });
+    const conditions = [`"ts" >= make_timestamp(${sqlTime(range.from)})`, `"ts" < make_timestamp(${sqlTime(range.to)})`];
+    const values: string[] = [];
+    for (const [name, value] of Object.entries(equal)) {
+      if (value !== undefined) conditions.push(`${sqlName(name)} = $${values.push(value)}`);
+    }
+    const order = ["ts", ...described.identity.filter((column) => column !== "ts" && column !== "tenant")].map(sqlName);
+    return (await this.#file.query(
+      `SELECT epoch_ms("ts")::DOUBLE, ${list.join(", ")} FROM ${sqlName(table)} WHERE ${conditions.join(" AND ")} ` +
+        `ORDER BY ${order.join(", ")} LIMIT ${sqlCount(limit)}`,
+      values,
+    )) as Value[][];
+  }
+}
+
+function maybe(value: Value | undefined): number | null {
+  return typeof value === "number" ? value : null;
+}

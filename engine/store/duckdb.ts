@@ -1,0 +1,231 @@
+import {
+  DOUBLE,
+  type DuckDBConnection,
+  DuckDBDataChunk,
+  DuckDBInstance,
+  type DuckDBType,
+  type DuckDBValue,
+  VARCHAR,
+} from "@duckdb/node-api";
+import { MeterstormError, messageOf } from "../base/errors.js";
+import type { StoreOutcome } from "./interface.js";
+import { assertFits, type ColumnType, type TableName, TABLES, type Table, tableNamed } from "./schema.js";
+import { sqlName } from "./sql.js";
+
+/** Rows on their way in, column by column in the order of the schema; NaN and null both stand for NULL. */
+export interface StagedRows {
+  readonly table: TableName;
+  readonly columns: readonly (readonly (string | number | null)[])[];
+  readonly rows: number;
+}
+
+export interface DuckDbOptions {
+  /** What DuckDB may take for itself, as it writes it: `1GB`. */
+  readonly memoryLimit?: string;
+  readonly threads?: number;
+}
+
+const typeNames: Record<ColumnType, string> = {
+  time: "TIMESTAMP",
+  name: "VARCHAR",
+  text: "VARCHAR",
+  double: "DOUBLE",
+  int: "INTEGER",
+  long: "BIGINT",
+};
+
+/** Rows per chunk that the appender takes. */
+const chunkRows = 2048;
+
+const remedy = "Rename the table (ALTER TABLE … RENAME TO …) and let the engine create its own; nothing was changed.";
+
+/**
+ * One DuckDB file, open for one writer and for reading beside it. The only code that knows DuckDB.
+ * One file must not be opened twice in a process.
+ */
+export class DuckDbFile {
+  readonly #instance: DuckDBInstance;
+  readonly #writer: DuckDBConnection;
+  readonly #reader: DuckDBConnection;
+  readonly path: string;
+
+  private constructor(path: string, instance: DuckDBInstance, writer: DuckDBConnection, reader: DuckDBConnection) {
+    this.path = path;
+    this.#instance = instance;
+    this.#writer = writer;
+    this.#reader = reader;
+  }
+
+  /** Opens or creates the file. Throws MeterstormError `store_unavailable`: locked by another process, not a database, no space. */
+  static async open(path: string, options: DuckDbOptions = {}): Promise<DuckDbFile> {
+    try {
+      const instance = await DuckDBInstance.create(path, {
+        memory_limit: options.memoryLimit ?? "1GB",
+        threads: String(options.threads ?? 2),
+      });
+      return new DuckDbFile(path, instance, await instance.connect(), await instance.connect());
+    } catch (error) {
+      const message = `DuckDB could not open ${path}: ${messageOf(error)}. Is another engine using it?`;
+      throw new MeterstormError("store_unavailable", message, { cause: error });
+    }
+  }
+
+  /** Creates missing tables and checks all. Throws MeterstormError `store_schema`. */
+  async ensureTables(): Promise<void> {
+    for (const table of TABLES) {
+      const columns = table.columns.map((column) => `${sqlName(column.name)} ${typeNames[column.type]}`);
+      const key = `PRIMARY KEY (${table.identity.map(sqlName).join(", ")})`;
+      await this.#writer.run(`CREATE TABLE IF NOT EXISTS ${sqlName(table.name)} (${[...columns, key].join(", ")})`);
+      await this.#assertFits(table);
+      await this.#createStaging(table);
+    }
+    await this.#writer.run("CREATE TABLE IF NOT EXISTS meterstorm_store (id VARCHAR)");
+    await this.#writer.run(`CREATE TEMP TABLE IF NOT EXISTS staged_moments (tenant VARCHAR, meter VARCHAR, ts DOUBLE, "position" DOUBLE)`);
+  }
+
+  async #assertFits(table: Table): Promise<void> {
+    const where = "database_name = current_database() AND schema_name = 'main' AND table_name = $1";
+    const found = await this.query(`SELECT column_name, data_type FROM duckdb_columns() WHERE ${where}`, [table.name]);
+    const keys = await this.query(
+      `SELECT unnest(constraint_column_names) FROM duckdb_constraints() WHERE ${where} AND constraint_type = 'PRIMARY KEY'`,
+      [table.name],
+    );
+    const inKey = new Set(keys.map(([name]) => name));
+    const columns = found.map(([name, type]) => ({ name: String(name), type: String(type), inIdentity: inKey.has(name ?? null) }));
+    assertFits(table, columns, (type) => typeNames[type], remedy);
+  }
+
+  /** Staging holds numbers as doubles and a position, so that rows are appended without a value object for each. */
+  async #createStaging(table: Table): Promise<void> {
+    const columns = table.columns.map((column) => `${sqlName(column.name)} ${isText(column.type) ? "VARCHAR" : "DOUBLE"}`);
+    await this.#writer.run(`CREATE TEMP TABLE IF NOT EXISTS ${stagingName(table.name)} (${columns.join(", ")}, "position" DOUBLE)`);
+  }
+
+  /** A random id that the file keeps from its first use on. */
+  async identity(random: () => string): Promise<string> {
+    await this.#writer.run("INSERT INTO meterstorm_store SELECT $1 WHERE NOT EXISTS (FROM meterstorm_store)", [random()]);
+    const [row] = await this.query("SELECT id FROM meterstorm_store ORDER BY id LIMIT 1", []);
+    return `duckdb:${String(row?.[0])}`;
+  }
+
+  /**
+   * Writes rows in one transaction, the last of an identity standing. What is `ok` is on the disk:
+   * a commit syncs DuckDB's log. Otherwise nothing of it was taken.
+   */
+  async merge(batch: readonly StagedRows[]): Promise<StoreOutcome> {
+    try {
+      await this.#writer.run("BEGIN");
+      for (const staged of batch) await this.#mergeTable(staged);
+      await this.#writer.run("COMMIT");
+      return { ok: true };
+    } catch (error) {
+      await this.#writer.run("ROLLBACK").catch(() => undefined);
+      return failure(error);
+    }
+  }
+
+  async #mergeTable(staged: StagedRows): Promise<void> {
+    if (staged.rows === 0) return;
+    const table = tableNamed(staged.table);
+    const staging = stagingName(table.name);
+    const types = table.columns.map((column): DuckDBType => (isText(column.type) ? VARCHAR : DOUBLE));
+    await this.#append(staging, [...types, DOUBLE], staged.columns, staged.rows);
+    const names = table.columns.map((column) => sqlName(column.name)).join(", ");
+    const values = table.columns.map((column) => cast(column.name, column.type)).join(", ");
+    const identity = table.identity.map(sqlName).join(", ");
+    // With one key twice in its source the upsert keeps whichever it likes, without an error.
+    await this.#writer.run(
+      `INSERT OR REPLACE INTO ${sqlName(table.name)} (${names}) SELECT ${values} FROM ${staging} ` +
+        `QUALIFY row_number() OVER (PARTITION BY ${identity} ORDER BY "position" DESC) = 1`,
+    );
+    await this.#writer.run(`DELETE FROM ${staging}`);
+  }
+
+  /** Appends columns and, as the last one, each row's position. */
+  async #append(
+    table: string,
+    types: readonly DuckDBType[],
+    columns: readonly (readonly (string | number | null)[])[],
+    rows: number,
+  ): Promise<void> {
+    const appender = await this.#writer.createAppender(table, null, "temp");
+    for (let from = 0; from < rows; from += chunkRows) {
+      const count = Math.min(chunkRows, rows - from);
+      const chunk = DuckDBDataChunk.create(types, count);
+      columns.forEach((column, index) => {
+        const vector = chunk.getColumnVector(index);
+        for (let i = 0; i < count; i++) {
+          const value = column[from + i] ?? null;
+          vector.setItem(i, value === value ? value : null);
+        }
+        vector.flush();
+      });
+      const position = chunk.getColumnVector(columns.length);
+      for (let i = 0; i < count; i++) position.setItem(i, from + i);
+      position.flush();
+      appender.appendDataChunk(chunk);
+    }
+    appender.flushSync();
+    appender.closeSync();
+  }
+
+  /** The rows that `readings` holds at given moments, by the moment's position in the arrays. */
+  async readingsAt(
+    tenants: readonly string[],
+    meters: readonly string[],
+    times: readonly number[],
+  ): Promise<{ moment: number; value: number; rev: number }[]> {
+    await this.#append("staged_moments", [VARCHAR, VARCHAR, DOUBLE, DOUBLE], [tenants, meters, times], times.length);
+    const rows = await this.#read(
+      this.#writer,
+      'SELECT m."position", r.value, r.rev::DOUBLE FROM staged_moments m JOIN readings r ' +
+        "ON r.tenant = m.tenant AND r.meter = m.meter AND r.ts = make_timestamp((m.ts * 1000)::BIGINT)",
+      [],
+    );
+    await this.#writer.run("DELETE FROM staged_moments");
+    return rows.map(([moment, value, rev]) => ({ moment: Number(moment), value: Number(value), rev: Number(rev) }));
+  }
+
+  /** Runs a reading statement beside the writer; values are bound, never part of the text. */
+  query(sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {
+    return this.#read(this.#reader, sql, values);
+  }
+
+  async #read(connection: DuckDBConnection, sql: string, values: DuckDBValue[]): Promise<DuckDBValue[][]> {
+    try {
+      const reader = await connection.runAndReadAll(sql, values);
+      return reader.getRows();
+    } catch (error) {
+      throw new MeterstormError("store_query", `DuckDB refused a statement: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  /** Folds the log into the file and closes both. */
+  async close(): Promise<void> {
+    await this.#writer.run("CHECKPOINT").catch(() => undefined);
+    this.#writer.closeSync();
+    this.#reader.closeSync();
+    this.#instance.closeSync();
+  }
+}
+
+function isText(type: ColumnType): boolean {
+  return type === "name" || type === "text";
+}
+
+function stagingName(name: TableName): string {
+  return `staged_${name}`;
+}
+
+function cast(name: string, type: ColumnType): string {
+  if (type === "time") return `make_timestamp((${sqlName(name)} * 1000)::BIGINT)`;
+  if (type === "int" || type === "long") return `${sqlName(name)}::${typeNames[type]}`;
+  return sqlName(name);
+}
+
+/** What the statement itself is to blame for would fail again; the rest may pass. */
+function failure(error: unknown): StoreOutcome {
+  const message = `DuckDB did not take a batch: ${messageOf(error)}`;
+  const refused = /^(Constraint|Conversion|Binder|Catalog|Invalid Input|Out of Range|Parser)/.test(messageOf(error));
+  return { ok: false, kind: refused ? "refused" : "unavailable", message };
+}

@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import type { Config } from "../config/schema.js";
+import type { StoreTarget } from "../shards/tasks.js";
+import { DuckDbRemoteStore } from "./duckdb-remote.js";
+import type { Store } from "./interface.js";
+import { NoStore } from "./none.js";
+import { QuestDbStore } from "./questdb.js";
+
+/** The configured store as the main thread sees it, and what shards need to reach it. */
+export interface OpenStore {
+  readonly store: Store;
+  readonly target: StoreTarget;
+  /** Whether it lives on a thread of this process. */
+  readonly usesThread: boolean;
+  startThread(threads: { runDuckDb(path: string, port: MessagePort): Promise<void> }): void;
+  /** A port to the store's thread for one shard; null where it has none. */
+  portForShard(): MessagePort | null;
+  close(): Promise<void>;
+}
+
+export function openStore(config: Config, directory: string, without: boolean): OpenStore {
+  if (without) return threadless(new NoStore(), { type: "none" });
+  if (config.store.type === "questdb") {
+    const { http, username, password } = config.store;
+    return threadless(new QuestDbStore({ http, username, password }), { type: "questdb", http, username, password });
+  }
+  const path = join(directory, "meterstorm.duckdb");
+  const { port1, port2 } = new MessageChannel();
+  const store = new DuckDbRemoteStore(port1);
+  return {
+    store,
+    target: { type: "duckdb", path },
+    usesThread: true,
+    startThread(threads) {
+      void threads.runDuckDb(path, port2).catch(() => undefined);
+    },
+    portForShard: () => store.connectShard(),
+    close: () => store.close(),
+  };
+}
+
+function threadless(store: Store, target: StoreTarget): OpenStore {
+  return { store, target, usesThread: false, startThread: () => undefined, portForShard: () => null, close: () => store.close() };
+}

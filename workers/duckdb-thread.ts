@@ -1,0 +1,112 @@
+import { randomUUID } from "node:crypto";
+import type { MessagePort } from "node:worker_threads";
+import { invariant, MeterstormError, messageOf } from "../engine/base/errors.js";
+import { DuckDbFile } from "../engine/store/duckdb.js";
+import type { BatchMessage, BatchReply, ControlMessage, ControlReply, DuckDbThreadStart, NewNames } from "../engine/store/duckdb-messages.js";
+import { DuckDbStore } from "../engine/store/duckdb-reads.js";
+import type { Names, StoreOutcome } from "../engine/store/interface.js";
+import { writeBatch } from "./sinks/duckdb-batch.js";
+
+/**
+ * The embedded store's one thread: it owns the file, writes the shards' batches one after another and
+ * answers the main thread's reads beside them. Resolves when it was told to close, or when the
+ * control port closed; the file is closed then. Rejects with `store_unavailable` when the file cannot be opened.
+ */
+export default async function serve(start: DuckDbThreadStart): Promise<void> {
+  const { port } = start;
+  let file: DuckDbFile;
+  try {
+    file = await DuckDbFile.open(start.path, start);
+  } catch (error) {
+    port.close();
+    throw error;
+  }
+  const store = new DuckDbStore(file, randomUUID);
+  const shards = new Set<MessagePort>();
+  const writes = new Queue();
+
+  await new Promise<void>((resolve) => {
+    port.on("message", (message: ControlMessage) => {
+      if (message.type === "connect") serveShard(message.port, file, writes, shards);
+      else if (message.type === "close") resolve();
+      else void answer(port, store, writes, message);
+    });
+    port.on("close", resolve);
+  });
+  for (const shard of shards) shard.close();
+  await writes.run(() => store.close());
+  port.postMessage({ type: "closed" } satisfies ControlReply);
+  port.close();
+}
+
+function serveShard(port: MessagePort, file: DuckDbFile, writes: Queue, shards: Set<MessagePort>): void {
+  const names = new ReceivedNames();
+  shards.add(port);
+  port.on("close", () => shards.delete(port));
+  port.on("message", (message: BatchMessage) => {
+    names.add(message.names);
+    void writes
+      .run(() => writeBatch(file, names, message.entries))
+      .catch((error: unknown): StoreOutcome => ({ ok: false, kind: "refused", message: messageOf(error) }))
+      .then((outcome) => port.postMessage({ id: message.id, outcome } satisfies BatchReply));
+  });
+}
+
+type Call = Extract<ControlMessage, { type: "call" }>;
+
+async function answer(port: MessagePort, store: DuckDbStore, writes: Queue, call: Call): Promise<void> {
+  try {
+    const run = () => (store[call.method] as (...args: readonly unknown[]) => Promise<unknown>).apply(store, call.args as unknown[]);
+    // What writes shares the writer's connection, where statements must not mix with a batch's.
+    const value = call.method === "prepare" || call.method === "identity" ? await writes.run(run) : await run();
+    port.postMessage({ type: "result", id: call.id, value } satisfies ControlReply);
+  } catch (error) {
+    const code = error instanceof MeterstormError ? error.code : "store_query";
+    port.postMessage({ type: "error", id: call.id, code, message: messageOf(error) } satisfies ControlReply);
+  }
+}
+
+/** Runs tasks one after another; a failed one does not stop the next. */
+class Queue {
+  #last: Promise<unknown> = Promise.resolve();
+
+  run<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task, task);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** The names that came over one port. */
+class ReceivedNames implements Names {
+  readonly #meters: { tenant: string; id: string }[] = [];
+  readonly #dataloggers: { tenant: string; id: string }[] = [];
+  readonly #rules: string[] = [];
+
+  add(names: NewNames): void {
+    for (const { number, tenant, id } of names.meters) this.#meters[number] = { tenant, id };
+    for (const { number, tenant, id } of names.dataloggers) this.#dataloggers[number] = { tenant, id };
+    for (const { number, id } of names.rules) this.#rules[number] = id;
+  }
+
+  tenantOfMeter(meter: number): string {
+    return known(this.#meters[meter], "meter", meter).tenant;
+  }
+
+  meter(meter: number): string {
+    return known(this.#meters[meter], "meter", meter).id;
+  }
+
+  datalogger(datalogger: number): { tenant: string; id: string } {
+    return known(this.#dataloggers[datalogger], "datalogger", datalogger);
+  }
+
+  rule(rule: number): string {
+    return known(this.#rules[rule], "rule", rule);
+  }
+}
+
+function known<T>(value: T | undefined, what: string, number: number): T {
+  invariant(value !== undefined, `${what} ${number} was never named on this port`);
+  return value;
+}

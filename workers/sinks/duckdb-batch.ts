@@ -1,0 +1,177 @@
+import { type EntryViews, entryBytes, Kind, PERIODS, viewsOf } from "../../engine/base/entries.js";
+import type { DuckDbFile, StagedRows } from "../../engine/store/duckdb.js";
+import type { Names, StoreOutcome } from "../../engine/store/interface.js";
+import { type TableName, tableNamed } from "../../engine/store/schema.js";
+import { incidentText, rejectTexts, severityOf } from "./fields.js";
+import { LateReadings } from "./late.js";
+
+/** Writes the rows of entries in one transaction. */
+export async function writeBatch(file: DuckDbFile, names: Names, entries: Uint8Array): Promise<StoreOutcome> {
+  const views = viewsOf(entries);
+  const late = await lateReadings(file, names, views);
+  const batch = new Batch(names, late);
+  for (let at = 0; at < views.u8.length; at += entryBytes(views, at)) batch.take(views, at);
+  return file.merge(batch.tables());
+}
+
+/** The late readings of a batch with what the file holds at their moments. */
+async function lateReadings(file: DuckDbFile, names: Names, views: EntryViews): Promise<LateReadings> {
+  const late = new LateReadings();
+  for (let at = 0; at < views.u8.length; at += entryBytes(views, at)) {
+    if ((views.u32[at >> 2]! & 0xff) === Kind.LATE) late.add(views.u32[(at >> 2) + 1]!, views.f64[(at >> 3) + 1]!);
+  }
+  if (late.size === 0) return late;
+  const moments = [...late.moments()];
+  const rows = await file.readingsAt(
+    moments.map((moment) => names.tenantOfMeter(moment.meter)),
+    moments.map((moment) => names.meter(moment.meter)),
+    moments.map((moment) => moment.ts),
+  );
+  for (const { moment, value, rev } of rows) late.found(moments[moment]!.meter, moments[moment]!.ts, value, rev);
+  return late;
+}
+
+type Cell = string | number | null;
+
+/** One table's rows, column by column. */
+class Staged implements StagedRows {
+  readonly table: TableName;
+  readonly columns: Cell[][];
+  rows = 0;
+
+  constructor(table: TableName) {
+    this.table = table;
+    this.columns = tableNamed(table).columns.map(() => []);
+  }
+}
+
+/** Entries to rows; the order of the cells is that of the schema's columns. */
+class Batch {
+  readonly #names: Names;
+  readonly #late: LateReadings;
+  readonly #readings = new Staged("readings");
+  readonly #consumption = new Staged("consumption");
+  readonly #exchanges = new Staged("exchanges");
+  readonly #alerts = new Staged("alerts");
+  readonly #rejected = new Staged("rejected");
+
+  constructor(names: Names, late: LateReadings) {
+    this.#names = names;
+    this.#late = late;
+  }
+
+  tables(): StagedRows[] {
+    return [this.#readings, this.#consumption, this.#exchanges, this.#alerts, this.#rejected];
+  }
+
+  take(views: EntryViews, at: number): void {
+    switch (views.u32[at >> 2]! & 0xff) {
+      case Kind.READING:
+      case Kind.REWRITE:
+        this.#reading(views, at);
+        break;
+      case Kind.LATE:
+        this.#lateReading(views, at);
+        break;
+      case Kind.PERIOD:
+        this.#period(views, at);
+        break;
+      case Kind.ALERT:
+        this.#alert(views, at);
+        break;
+      case Kind.EXCHANGE:
+        this.#exchange(views, at);
+        break;
+      case Kind.REJECT:
+        this.#reject(views, at);
+        break;
+      default:
+    }
+  }
+
+  #reading({ u32, f64 }: EntryViews, at: number): void {
+    const u = at >> 2;
+    const f = at >> 3;
+    const meter = u32[u + 1]!;
+    if (this.#late.size > 0) this.#late.found(meter, f64[f + 1]!, f64[f + 2]!, u32[u + 8]!);
+    this.#readingRow(meter, f64[f + 1]!, f64[f + 2]!, u32[u + 8]!, f64[f + 3]!, u32[u]! >>> 8);
+  }
+
+  #lateReading({ u32, f64 }: EntryViews, at: number): void {
+    const u = at >> 2;
+    const f = at >> 3;
+    const meter = u32[u + 1]!;
+    const rev = u32[u + 8]!;
+    if (!this.#late.stands(meter, f64[f + 1]!, f64[f + 2]!, rev)) return;
+    this.#readingRow(meter, f64[f + 1]!, f64[f + 2]!, rev, Number.NaN, u32[u]! >>> 8);
+  }
+
+  #readingRow(meter: number, ts: number, value: number, rev: number, delta: number, flags: number): void {
+    const { columns } = this.#readings;
+    this.#begin(this.#readings, ts, meter);
+    columns[3]!.push(value);
+    columns[4]!.push(rev);
+    columns[5]!.push(delta);
+    columns[6]!.push(flags);
+  }
+
+  #period({ u32, f64 }: EntryViews, at: number): void {
+    const u = at >> 2;
+    const f = at >> 3;
+    const { columns } = this.#consumption;
+    this.#begin(this.#consumption, f64[f + 1]!, u32[u + 1]!);
+    columns[3]!.push(PERIODS[u32[u + 13]!]!);
+    columns[4]!.push(f64[f + 2]!);
+    columns[5]!.push(f64[f + 3]!);
+    columns[6]!.push(f64[f + 4]!);
+    columns[7]!.push(f64[f + 5]!);
+    columns[8]!.push(u32[u + 12]!);
+    columns[9]!.push(u32[u]! >>> 8);
+  }
+
+  #exchange({ u32, f64 }: EntryViews, at: number): void {
+    const u = at >> 2;
+    const f = at >> 3;
+    const withdrawn = ((u32[u]! >>> 8) & 1) === 1;
+    const { columns } = this.#exchanges;
+    this.#begin(this.#exchanges, f64[f + 1]!, u32[u + 1]!);
+    columns[3]!.push(withdrawn ? null : f64[f + 2]!);
+    columns[4]!.push(withdrawn ? null : f64[f + 3]!);
+    columns[5]!.push(u32[u + 8]!);
+  }
+
+  #alert(views: EntryViews, at: number): void {
+    const u = at >> 2;
+    const f = at >> 3;
+    const info = views.u32[u]! >>> 8;
+    this.#begin(this.#alerts, views.f64[f + 1]!, views.u32[u + 1]!);
+    const state = (info & 1) === 1 ? "firing" : "resolved";
+    const rest = [this.#names.rule(views.u32[u + 8]!), incidentText(views, at), state, severityOf(info)];
+    this.#finish(this.#alerts, [...rest, views.f64[f + 2]!, views.f64[f + 3]!]);
+  }
+
+  #reject(views: EntryViews, at: number): void {
+    const u = at >> 2;
+    const f = at >> 3;
+    const { tenant, id } = this.#names.datalogger(views.u32[u + 1]!);
+    const { meter, raw, code } = rejectTexts(views, at);
+    const { columns } = this.#rejected;
+    columns[0]!.push(Math.floor(views.f64[f + 1]!));
+    columns[1]!.push(tenant);
+    columns[2]!.push(id);
+    this.#rejected.rows++;
+    this.#finish(this.#rejected, [views.f64[f + 2]!, views.u32[u + 6]!, meter, code, raw]);
+  }
+
+  /** ts, tenant and meter, which most tables begin with. */
+  #begin(staged: Staged, ts: number, meter: number): void {
+    staged.columns[0]!.push(ts);
+    staged.columns[1]!.push(this.#names.tenantOfMeter(meter));
+    staged.columns[2]!.push(this.#names.meter(meter));
+    staged.rows++;
+  }
+
+  #finish(staged: Staged, cells: readonly Cell[]): void {
+    for (let i = 0; i < cells.length; i++) staged.columns[3 + i]!.push(cells[i]!);
+  }
+}
