@@ -21,7 +21,7 @@ class NodeDiskFile implements DiskFile {
     let rest = pieces.filter((piece) => piece.length > 0);
     while (rest.length > 0) {
       const { bytesWritten } = await this.#handle.writev(rest.slice(0, maxPiecesPerCall));
-      rest = after(rest, bytesWritten);
+      rest = unwritten(rest, bytesWritten);
     }
   }
 
@@ -35,7 +35,7 @@ class NodeDiskFile implements DiskFile {
 }
 
 /** What is left of the pieces once `bytes` of them are written: a full disk or a signal may end a write early. */
-function after(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
+export function unwritten(pieces: readonly Uint8Array[], bytes: number): Uint8Array[] {
   let index = 0;
   let left = bytes;
   for (let piece = pieces[index]; piece !== undefined && left >= piece.length; piece = pieces[++index]) left -= piece.length;

@@ -23,6 +23,8 @@ export interface GatewayOptions {
   onAck(seconds: number): void;
   onAlert(alert: Record<string, string | number | null>): void;
   onReply(id: number, json: string): void;
+  onReady(shard: Shard): void;
+  onWarning(shard: Shard, text: string): void;
 }
 
 /**
@@ -134,7 +136,7 @@ export class Gateway implements OutcomeListener {
     else this.#connections.delete(session.tenant.id);
   }
 
-  outcome(_shard: Shard, type: number, id: number, extra: number, number: number, payload: Uint8Array): void {
+  outcome(shard: Shard, type: number, id: number, extra: number, number: number, payload: Uint8Array): void {
     switch (type) {
       case Outcome.ACK: {
         const session = this.#sessions.get(id);
@@ -158,6 +160,12 @@ export class Gateway implements OutcomeListener {
       }
       case Outcome.REPLY:
         this.#options.onReply(id, textOf(payload));
+        return;
+      case Outcome.READY:
+        this.#options.onReady(shard);
+        return;
+      case Outcome.WARNING:
+        this.#options.onWarning(shard, textOf(payload));
         return;
       case Outcome.ALERT:
         this.#options.onAlert(JSON.parse(textOf(payload)) as Record<string, string | number | null>);

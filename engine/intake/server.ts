@@ -54,7 +54,8 @@ export function listen(host: string, port: number, handlers: NetworkHandlers): P
     maxPayloadLength: limits.transportFrameBytes,
     idleTimeout: IDLE_TIMEOUT_S,
     maxBackpressure: MAX_UNREAD_BYTES,
-    closeOnBackpressureLimit: true,
+    // A flag, though this package's types say number.
+    closeOnBackpressureLimit: true as unknown as number,
     sendPingsAutomatically: true,
     upgrade: (response, request, context) => upgrade(response, request, context, handlers),
     open: (socket) => {
@@ -71,11 +72,20 @@ export function listen(host: string, port: number, handlers: NetworkHandlers): P
   });
   app.any("/*", (response, request) => serve(response, request, handlers));
   return new Promise((resolve, reject) => {
-    app.listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT, (token) => {
+    listenAlone(app)(host, port, EXCLUSIVE, (token) => {
       if (token === false) reject(portTaken(host, port));
       else resolve(serverOf(app, token));
     });
   });
+}
+
+type ListenAlone = (host: string, port: number, options: number, done: (token: uws.us_listen_socket | false) => void) => void;
+
+/** Two engines must not share a port silently; the package takes the option with a host too, its types do not say so. */
+const EXCLUSIVE = 1;
+
+function listenAlone(app: uws.TemplatedApp): ListenAlone {
+  return app.listen.bind(app) as unknown as ListenAlone;
 }
 
 function portTaken(host: string, port: number): MeterstormError {

@@ -25,7 +25,7 @@ export const Outcome = {
   ACK: 2,
   /** `extra` close code; payload: `code\nmessage` of the error told before closing. */
   CLOSE: 3,
-  /** `extra` HTTP status; payload: JSON. */
+  /** `extra` HTTP status, 0: a part, more follows; `number` arrival ms; payload: JSON. */
   POSTED: 4,
   /** Payload: JSON. */
   REPLY: 5,
@@ -35,6 +35,10 @@ export const Outcome = {
   STATS: 7,
   /** An alert transition that is durable; payload: JSON. */
   ALERT: 8,
+  /** The shard is open and takes frames. */
+  READY: 9,
+  /** Payload: text for the log. */
+  WARNING: 10,
 } as const;
 
 export interface Origin {

@@ -2,7 +2,7 @@ import type { Clock } from "../../engine/base/clock.js";
 import type { Disk, DiskFile } from "../../engine/base/disk.js";
 import { invariant, MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
-import { BLOCK_HEADER_BYTES, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./block.js";
+import { BLOCK_HEADER_BYTES, encodeSegmentHeader, MAX_PAYLOAD_BYTES, SEGMENT_HEADER_BYTES } from "./block.js";
 import { DiskReader } from "./disk-reader.js";
 import { BlockGroup } from "./group.js";
 import type { UnitsRead } from "./recent.js";
@@ -69,7 +69,11 @@ export class Journal {
 
   private constructor(options: JournalOptions, { segments, end }: Recovered) {
     const payloadBytes = (options.blockBytes ?? limits.journalBlockBytes) - BLOCK_HEADER_BYTES;
-    invariant(payloadBytes >= 64 && payloadBytes % 8 === 0, "a block holds something and is a multiple of 8 bytes");
+    invariant(
+      payloadBytes >= 64 && payloadBytes <= MAX_PAYLOAD_BYTES,
+      "a block holds something, and no more than a reader believes",
+    );
+    invariant(payloadBytes % 8 === 0, "blocks are multiples of 8 bytes");
     this.#options = options;
     this.#recent = new RecentUnits(payloadBytes, options.memoryBytes ?? limits.sinkMemoryBytes, end);
     this.#reader = new DiskReader(options.disk);

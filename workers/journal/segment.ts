@@ -94,7 +94,8 @@ export class BlockReader {
     const at = this.offset - this.#base;
     if (!blockIsWhole(this.#bytes, this.#view, at, header.payloadBytes)) return "bad";
     const payload = this.#bytes.subarray(at + BLOCK_HEADER_BYTES, at + bytes);
-    const block = { ...header, offset: this.offset, bytes, payload };
+    const { payloadBytes, start, durable, writtenMs, endsInsideUnit } = header;
+    const block = { payloadBytes, start, durable, writtenMs, endsInsideUnit, offset: this.offset, bytes, payload };
     this.offset += bytes;
     return block;
   }

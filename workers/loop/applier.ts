@@ -5,6 +5,7 @@ import { limits } from "../../engine/base/limits.js";
 import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
 import { AlertBook } from "../state/alerts.js";
 import { Applied, MeterBook } from "../state/book.js";
+import { ChangedSet } from "../state/changed.js";
 import { Directory } from "../state/directory.js";
 
 const TS_INVALID = -1 - rejectCodeIndex("ts_invalid");
@@ -31,11 +32,14 @@ export class Applier {
   readonly book: MeterBook;
   readonly alerts: AlertBook;
   readonly out: EntryWriter;
+  /** Meters with a new live reading since a cache last asked; null until one does. */
+  changed: ChangedSet | null = null;
   readonly #plans: Map<string, TenantPlan>;
   /** SETTINGS by number, and their JSON for finding them again. */
   readonly settings: MeterSettings[] = [];
   readonly #settingsNumbers = new Map<string, number>();
   /** Readings behind their meter's newest since the last `takeLate`. */
+  readonly #changedRules = new Set<number>();
   #late = 0;
   #transitions = 0;
 
@@ -71,6 +75,7 @@ export class Applier {
       this.out.name(NameType.TENANT, tenantNumber, 0, tenant);
       this.#announceRules(tenantNumber, tenant);
     }
+    if (this.#changedRules.delete(tenantNumber)) this.#announceRules(tenantNumber, tenant);
     const known = this.directory.dataloggerNumber(tenantNumber, id);
     if (known >= 0) return known;
     const number = this.directory.dataloggers.length;
@@ -84,6 +89,15 @@ export class Applier {
     const rules = this.#plans.get(tenant)?.rules ?? [];
     this.alerts.setRules(tenantNumber, tenant, rules);
     this.out.name(NameType.RULES, tenantNumber, tenantNumber, JSON.stringify(rules));
+  }
+
+  /** Rules that changed since the journal was written take over from here; journaled with the tenant's next unit. */
+  adoptRules(): void {
+    for (let number = 0; number < this.directory.tenantCount; number++) {
+      const tenant = this.directory.tenant(number);
+      const rules = this.#plans.get(tenant)?.rules ?? [];
+      if (JSON.stringify(rules) !== JSON.stringify(this.alerts.rulesOf(number))) this.#changedRules.add(number);
+    }
   }
 
   /** The meter's number, or a negative answer (see `rejectOf`). */
@@ -151,6 +165,7 @@ export class Applier {
   apply(meter: number, ts: number, value: number, rev: number): void {
     const applied = this.book.apply(meter, ts, value, rev, this.out);
     if (applied === Applied.LIVE) {
+      this.changed?.mark(meter);
       if (this.alerts.watches(meter)) this.alerts.judge(meter, this.book, this.out, this.#ruleNumber);
     } else if (applied === Applied.LATE) {
       this.#late++;

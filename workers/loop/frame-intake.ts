@@ -244,7 +244,7 @@ export class FrameIntake {
   }
 
   #rejectText(tenant: string, datalogger: number, seq: number, index: number, answer: number, arrivalMs: number, element: unknown): void {
-    const id = typeof reading.meter === "string" ? reading.meter.slice(0, limits.maxIdChars).toWellFormed() : "";
+    const id = typeof reading.meter === "string" ? wellFormed(reading.meter.slice(0, limits.maxIdChars)) : "";
     const raw = Buffer.from((JSON.stringify(element) ?? "").slice(0, limits.rejectedReadingBytes));
     this.#reject(tenant, datalogger, seq, index, answer, arrivalMs, id, raw.subarray(0, limits.rejectedReadingBytes));
   }
@@ -287,6 +287,11 @@ export class FrameIntake {
     if (budget === undefined || budget.hour !== hour) this.#rejectBudget.set(tenant, (budget = { hour, rows: 0 }));
     if (budget.rows++ < limits.rejectedRowsPerHour) this.#applier.out.reject(datalogger, code, arrivalMs, seq, index, id, raw);
   }
+}
+
+/** Halves of surrogate pairs, which UTF-8 cannot carry, become U+FFFD. */
+function wellFormed(text: string): string {
+  return Buffer.from(text).toString("utf8");
 }
 
 function textOf(bytes: Uint8Array): string {

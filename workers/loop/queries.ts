@@ -1,13 +1,22 @@
 import { PERIODS } from "../../engine/base/entries.js";
 import { flagNames } from "../../engine/base/flags.js";
 import { createRunning } from "../state/book.js";
+import { ChangedSet } from "../state/changed.js";
 import type { Applier } from "./applier.js";
 
 /** What only the shard knows: its meters and what runs in them. */
 export type ShardQuery =
   | { kind: "meters"; tenant: string; contains: string; after: string; limit: number }
   | { kind: "meter"; tenant: string; meter: string }
-  | { kind: "settings"; tenant: string; meter: string };
+  /** Meters that changed since this was last asked, for a cache outside. */
+  | { kind: "changed"; limit: number };
+
+/** What a cache keeps of a meter: the contract's fields of `meterstorm:{tenant}:last`. */
+export interface ChangedMeter {
+  tenant: string;
+  meter: string;
+  json: string;
+}
 
 export interface MeterSummary {
   meter: string;
@@ -19,9 +28,10 @@ export interface MeterSummary {
 
 const running = createRunning();
 
-/** Answers a query (JSON in, JSON out): an array of summaries ordered by id, one summary, or null. */
+/** Answers a query (JSON in, JSON out): summaries ordered by id, one summary or null, or changed meters. */
 export function answerQuery(applier: Applier, text: string): string {
   const query = JSON.parse(text) as ShardQuery;
+  if (query.kind === "changed") return JSON.stringify(changedMeters(applier, query.limit));
   const tenant = applier.directory.tenantNumber(query.tenant);
   if (query.kind === "meters") {
     if (tenant < 0) return "[]";
@@ -29,11 +39,18 @@ export function answerQuery(applier: Applier, text: string): string {
     return JSON.stringify(ids.slice(0, query.limit).map((id) => summaryOf(applier, tenant, id)));
   }
   if (tenant < 0 || applier.directory.meterNumber(tenant, query.meter) < 0) return "null";
-  if (query.kind === "meter") {
-    const number = applier.directory.meterNumber(tenant, query.meter);
-    return JSON.stringify({ ...summaryOf(applier, tenant, query.meter), settings: applier.book.settings(number) });
-  }
-  return JSON.stringify(applier.book.settings(applier.directory.meterNumber(tenant, query.meter)));
+  const number = applier.directory.meterNumber(tenant, query.meter);
+  return JSON.stringify({ ...summaryOf(applier, tenant, query.meter), settings: applier.book.settings(number) });
+}
+
+function changedMeters(applier: Applier, limit: number): ChangedMeter[] {
+  applier.changed ??= new ChangedSet();
+  return applier.changed.take(limit).map((number) => {
+    applier.book.running(number, running);
+    const { ts, value, delta, flags, hour, day } = running;
+    const json = JSON.stringify({ ts, value, delta: nullable(delta), flags, hour: nullable(hour.value), day: nullable(day.value) });
+    return { tenant: applier.directory.tenantOfMeter(number), meter: applier.directory.meter(number), json };
+  });
 }
 
 export function summaryOf(applier: Applier, tenant: number, id: string): MeterSummary {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../engine/base/clock.js";
-import { entryBytes, EntryWriter, Kind, NONE, SEVERITIES, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { entryBytes, Kind, NONE, SEVERITIES, UnitType, viewsOf } from "../../engine/base/entries.js";
 import { Input, type Origin, Outcome } from "../../engine/memory/protocol.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Sink } from "../../engine/store/interface.js";

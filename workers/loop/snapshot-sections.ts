@@ -1,14 +1,14 @@
 import { EntryWriter, entryBytes, Kind, NAME_BYTES, NameType, viewsOf } from "../../engine/base/entries.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
-import type { Section } from "../journal/snapshot.js";
+import type { SnapshotSection } from "../journal/snapshot.js";
 import type { Applier } from "./applier.js";
 
 /**
  * A shard's state as sections of a snapshot: the names as NAME entries in order of their numbers, the
  * dataloggers' sequences, the owners of meters, the meters' and the alerts' state, and the stored position.
  */
-export function snapshotSections(applier: Applier, stored: number): Section[] {
+export function snapshotSections(applier: Applier, stored: number): SnapshotSection[] {
   return [
     { name: "stored", parts: [bytesOf(new Float64Array([stored]))] },
     { name: "names", parts: [namesOf(applier)] },

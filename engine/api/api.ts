@@ -1,0 +1,225 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { calendarFor } from "../base/calendar.js";
+import { PERIODS } from "../base/entries.js";
+import { MeterstormError, messageOf } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+import { packageRoot } from "../base/package-root.js";
+import { type MeterSettings, settingsFor, type TenantPlan } from "../base/settings.js";
+import type { Identity } from "../config/keys.js";
+import { errorAnswer, type HttpAnswer, type HttpRequest, jsonAnswer, textAnswer } from "../intake/network.js";
+import type { Shard } from "../shards/shard.js";
+import type { Store } from "../store/interface.js";
+import { incidentsOf } from "./incidents.js";
+import { monthsOf } from "./months.js";
+import { choice, count, range } from "./parameters.js";
+import { consumptionJson, incidentsJson, readingsJson } from "./rows.js";
+import type { ShardQueries } from "./shard-queries.js";
+
+const CONSOLE = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+const PAGES: Record<string, { file: string; type: string }> = {
+  "/": { file: "console.html", type: "text/html; charset=utf-8" },
+  "/console.js": { file: "console.js", type: "text/javascript; charset=utf-8" },
+  "/console.css": { file: "console.css", type: "text/css; charset=utf-8" },
+};
+const MOST_METERS = 1000;
+const MOST_INCIDENTS = 1000;
+
+export interface Readiness {
+  ready: boolean;
+  reasons: string[];
+  /** Works, but not as configured. */
+  degraded: string[];
+}
+
+export interface ApiOptions {
+  authenticate(authorization: string | undefined): Identity | null;
+  plan(tenant: string): TenantPlan | undefined;
+  /** The shards in which the tenant's meters may be. */
+  shardsOf(tenant: string): readonly Shard[];
+  store: Store;
+  queries: ShardQueries;
+  readiness(): Promise<Readiness>;
+  metrics(): Promise<string>;
+  post(request: HttpRequest): Promise<HttpAnswer>;
+}
+
+/** Everything over HTTP but the WebSocket upgrade. */
+export class Api {
+  readonly #options: ApiOptions;
+
+  constructor(options: ApiOptions) {
+    this.#options = options;
+  }
+
+  maxBodyBytes(method: string, path: string): number {
+    return method === "POST" && path === "/v1/readings" ? limits.maxPostBytes : 0;
+  }
+
+  async request(request: HttpRequest): Promise<HttpAnswer> {
+    try {
+      return await this.#route(request);
+    } catch (error) {
+      if (!(error instanceof MeterstormError)) throw error;
+      if (error.code === "parameter_invalid") return errorAnswer(400, error.code, error.message);
+      if (error.code === "busy") return errorAnswer(503, error.code, error.message, { "retry-after": "1" });
+      return errorAnswer(503, error.code, error.message, { "retry-after": "2" });
+    }
+  }
+
+  #route(request: HttpRequest): Promise<HttpAnswer> | HttpAnswer {
+    const { method, path } = request;
+    if (path === "/v1/readings") {
+      if (method !== "POST") return wrongMethod("POST");
+      return this.#options.post(request);
+    }
+    if (method !== "GET" && method !== "HEAD") return wrongMethod("GET");
+    const page = PAGES[path];
+    if (page !== undefined) return pageAnswer(page);
+    if (path === "/healthz") return jsonAnswer(200, { status: "ok" });
+    if (path === "/readyz") return this.#ready();
+    if (path === "/metrics") return this.#metrics();
+    if (path.startsWith("/v1/")) return this.#query(request);
+    return notFound(path);
+  }
+
+  async #ready(): Promise<HttpAnswer> {
+    const { ready, reasons, degraded } = await this.#options.readiness();
+    return jsonAnswer(ready ? 200 : 503, { ready, reasons, degraded });
+  }
+
+  async #metrics(): Promise<HttpAnswer> {
+    return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: await this.#options.metrics() };
+  }
+
+  async #query(request: HttpRequest): Promise<HttpAnswer> {
+    const identity = this.#options.authenticate(request.authorization);
+    if (identity === null) {
+      return errorAnswer(401, "unauthorized", "send Authorization: Bearer <tenant>.<keyId>.<secret> with a token that this engine knows", {
+        "www-authenticate": "Bearer",
+      });
+    }
+    if (identity.role === "ingest") return errorAnswer(403, "forbidden", `this key's role is "ingest"; queries take "read" or "admin"`);
+    const parts = request.path.split("/").slice(2).map(decodePart);
+    const [first, meter, table, ...rest] = parts;
+    if (first === "alerts" && meter === undefined) return this.#alerts(identity.tenant, request.query);
+    if (first !== "meters" || rest.length > 0 || parts.includes(null)) return notFound(request.path);
+    if (meter === undefined || meter === null) return this.#meters(identity.tenant, request.query);
+    if (table === undefined) return this.#meter(identity.tenant, meter);
+    if (table === "readings") return this.#readings(identity.tenant, meter, request.query);
+    if (table === "consumption") return this.#consumption(identity.tenant, meter, request.query);
+    return notFound(request.path);
+  }
+
+  async #meters(tenant: string, query: URLSearchParams): Promise<HttpAnswer> {
+    const limit = count(query, "limit", 100, MOST_METERS);
+    const ask = { kind: "meters", tenant, contains: query.get("q") ?? "", after: query.get("cursor") ?? "", limit: limit + 1 };
+    const found = await Promise.all(this.#options.shardsOf(tenant).map((shard) => this.#options.queries.ask(shard, ask)));
+    const meters = (found as { meter: string }[][]).flat().sort((a, b) => (a.meter < b.meter ? -1 : 1));
+    const next = meters.length > limit ? meters[limit - 1]!.meter : null;
+    return jsonAnswer(200, meters.slice(0, limit), nextCursor(next === null ? null : encodeURIComponent(next)));
+  }
+
+  async #meter(tenant: string, meter: string): Promise<HttpAnswer> {
+    const found = await this.#ask(tenant, meter);
+    return found === null ? unknownMeter(meter) : jsonAnswer(200, found);
+  }
+
+  async #ask(tenant: string, meter: string): Promise<{ settings: MeterSettings } | null> {
+    const ask = { kind: "meter", tenant, meter };
+    const found = await Promise.all(this.#options.shardsOf(tenant).map((shard) => this.#options.queries.ask(shard, ask)));
+    return (found.find((answer) => answer !== null) ?? null) as { settings: MeterSettings } | null;
+  }
+
+  async #readings(tenant: string, meter: string, query: URLSearchParams): Promise<HttpAnswer> {
+    const limit = count(query, "limit", 1000, limits.maxQueryRows);
+    const { from, to } = afterCursor(query);
+    const rows = await this.#options.store.readings(tenant, meter, { from, to }, limit + 1);
+    if (rows.length === 0 && (await this.#ask(tenant, meter)) === null) return unknownMeter(meter);
+    const next = rows.length > limit ? String(rows[limit]!.ts) : null;
+    return textAnswer(200, readingsJson(rows.slice(0, limit)), nextCursor(next));
+  }
+
+  async #consumption(tenant: string, meter: string, query: URLSearchParams): Promise<HttpAnswer> {
+    const period = choice(query, "period", [...PERIODS, "month"] as const, "hour") ?? "hour";
+    const limit = count(query, "limit", limits.maxQueryRows, limits.maxQueryRows);
+    const plan = this.#options.plan(tenant);
+    const settings = plan === undefined ? null : settingsFor(plan, meter);
+    if (settings === null) return unknownMeter(meter);
+    const { from, to } = afterCursor(query);
+    const month = period === "month";
+    const calendar = calendarFor(settings.timezone);
+    const span = month ? { from: calendar.monthStart(from), to: Math.max(to, to > from ? calendar.monthEnd(to - 1) : to) } : { from, to };
+    const rows = await this.#options.store.consumption(tenant, meter, month ? "day" : period, span, month ? limits.maxQueryRows : limit + 1);
+    if (rows.length === 0 && (await this.#ask(tenant, meter)) === null) return unknownMeter(meter);
+    if (month) {
+      const months = monthsOf(rows, calendar, settings.decimals + decimalsOf(settings.multiplier), settings.kind === "gauge");
+      return textAnswer(200, consumptionJson(months.map((row) => ({ ...row, period: "day" as const })), settings.timezone));
+    }
+    const next = rows.length > limit ? String(rows[limit]!.ts) : null;
+    return textAnswer(200, consumptionJson(rows.slice(0, limit), settings.timezone), nextCursor(next));
+  }
+
+  async #alerts(tenant: string, query: URLSearchParams): Promise<HttpAnswer> {
+    const { from, to } = range(query);
+    const state = choice(query, "state", ["firing", "resolved"] as const, null);
+    const meter = query.get("meter");
+    const rule = query.get("rule");
+    const limit = count(query, "limit", 100, MOST_INCIDENTS);
+    const transitions = await this.#options.store.alerts(tenant, {
+      // An incident belongs to the range in which it opened; its end may lie behind it.
+      ...{ from, to: Date.UTC(2200, 0, 1), limit: limits.maxQueryRows },
+      ...(meter === null ? {} : { meter }),
+      ...(rule === null ? {} : { rule }),
+    });
+    const incidents = incidentsOf(transitions).filter((incident) => incident.ts < to && (state === null || incident.state === state));
+    return textAnswer(200, incidentsJson(incidents.slice(-limit)));
+  }
+}
+
+function decodePart(part: string): string | null {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
+}
+
+/** `cursor` is the ts at which the next page begins. */
+function afterCursor(query: URLSearchParams): { from: number; to: number } {
+  const asked = range(query);
+  const cursor = query.get("cursor");
+  if (cursor === null || cursor === "") return asked;
+  if (!/^\d{1,15}$/.test(cursor)) throw new MeterstormError("parameter_invalid", "cursor is not one that this engine gave out; leave it away to begin anew");
+  return { from: Math.max(asked.from, Number(cursor)), to: asked.to };
+}
+
+function nextCursor(cursor: string | null): Record<string, string> {
+  return cursor === null ? {} : { "meterstorm-next-cursor": cursor };
+}
+
+function decimalsOf(multiplier: number): number {
+  const [digits = "", exponent = "0"] = multiplier.toString().split("e");
+  return Math.max(0, (digits.split(".")[1]?.length ?? 0) - Number(exponent));
+}
+
+function pageAnswer(page: { file: string; type: string }): HttpAnswer {
+  try {
+    const body = readFileSync(join(packageRoot, "engine", "api", page.file));
+    return { status: 200, type: page.type, body, headers: { "content-security-policy": CONSOLE, "x-content-type-options": "nosniff" } };
+  } catch (error) {
+    return errorAnswer(404, "not_found", `the console's file ${page.file} is missing from this installation: ${messageOf(error)}`);
+  }
+}
+
+function unknownMeter(meter: string): HttpAnswer {
+  return errorAnswer(404, "meter_unknown", `no reading of a meter "${meter}" was ever taken for this client`);
+}
+
+function notFound(path: string): HttpAnswer {
+  return errorAnswer(404, "not_found", `there is nothing at ${path.slice(0, 200)}`);
+}
+
+function wrongMethod(allowed: string): HttpAnswer {
+  return errorAnswer(405, "method", `use ${allowed} here`, { allow: allowed });
+}

@@ -1,0 +1,43 @@
+import { MeterstormError } from "../base/errors.js";
+import { limits } from "../base/limits.js";
+
+/** Largest span of instants that stores can hold. */
+const FOREVER = { from: limits.minTsMs, to: Date.UTC(2200, 0, 1) };
+
+function fault(message: string): MeterstormError {
+  return new MeterstormError("parameter_invalid", message);
+}
+
+/** An instant given as RFC 3339 or epoch milliseconds. */
+export function instant(query: URLSearchParams, name: string, otherwise: number): number {
+  const text = query.get(name);
+  if (text === null || text === "") return otherwise;
+  const ms = /^-?\d+$/.test(text) ? Number(text) : Date.parse(text);
+  const withOffset = /^-?\d+$/.test(text) || /(Z|[+-]\d{2}:?\d{2})$/i.test(text.trim());
+  if (!Number.isFinite(ms) || !withOffset) {
+    throw fault(`${name} is "${text.slice(0, 64)}"; give epoch milliseconds or RFC 3339 with an offset, such as 2026-01-01T00:00:00Z`);
+  }
+  return Math.min(Math.max(ms, FOREVER.from), FOREVER.to);
+}
+
+export function range(query: URLSearchParams): { from: number; to: number } {
+  const from = instant(query, "from", FOREVER.from);
+  const to = instant(query, "to", FOREVER.to);
+  if (from > to) throw fault("from lies after to");
+  return { from, to };
+}
+
+export function count(query: URLSearchParams, name: string, otherwise: number, most: number): number {
+  const text = query.get(name);
+  if (text === null || text === "") return otherwise;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > most) throw fault(`${name} is "${text.slice(0, 64)}"; give a whole number from 1 to ${most}`);
+  return value;
+}
+
+export function choice<T extends string>(query: URLSearchParams, name: string, allowed: readonly T[], otherwise: T | null): T | null {
+  const text = query.get(name);
+  if (text === null || text === "") return otherwise;
+  if (!allowed.includes(text as T)) throw fault(`${name} is "${text.slice(0, 64)}"; it must be one of ${allowed.join(", ")}`);
+  return text as T;
+}

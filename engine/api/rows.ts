@@ -1,0 +1,61 @@
+import fastJson from "fast-json-stringify";
+import { calendarFor } from "../base/calendar.js";
+import { flagNames } from "../base/flags.js";
+import type { ConsumptionRow, ReadingRow } from "../store/interface.js";
+import type { Incident } from "./incidents.js";
+
+const number = { type: "number" } as const;
+const nullableNumber = { type: "number", nullable: true } as const;
+const text = { type: "string" } as const;
+const flags = { type: "array", items: text } as const;
+
+function rows(properties: Record<string, object>): (value: object[]) => string {
+  return fastJson({ type: "array", items: { type: "object", properties } } as never) as (value: object[]) => string;
+}
+
+const readingsText = rows({ ts: text, value: number, delta: nullableNumber, flags, rev: number });
+const consumptionText = rows({
+  ts: text,
+  localDate: text,
+  value: nullableNumber,
+  min: nullableNumber,
+  max: nullableNumber,
+  coverage: number,
+  readings: number,
+  flags,
+});
+const incidentsText = rows({
+  incident: text,
+  meter: text,
+  rule: text,
+  state: text,
+  severity: text,
+  ts: text,
+  resolved: { type: "string", nullable: true },
+  value: nullableNumber,
+  threshold: number,
+});
+
+function time(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** JSON of readings as the contract shows them. */
+export function readingsJson(found: readonly ReadingRow[]): string {
+  return readingsText(found.map((row) => ({ ...row, ts: time(row.ts), flags: flagNames(row.flags) })));
+}
+
+/** JSON of periods; `localDate` is that of the period's first instant in the meter's zone. */
+export function consumptionJson(found: readonly ConsumptionRow[], timezone: string): string {
+  const calendar = calendarFor(timezone);
+  return consumptionText(
+    found.map((row) => ({ ...row, ts: time(row.ts), localDate: calendar.localDate(row.ts), flags: flagNames(row.flags) })),
+  );
+}
+
+/** JSON of incidents: `ts` is when one opened, `resolved` when it ended, null while it lasts. */
+export function incidentsJson(found: readonly Incident[]): string {
+  return incidentsText(
+    found.map((row) => ({ ...row, ts: time(row.ts), resolved: row.resolved === null ? null : time(row.resolved) })),
+  );
+}

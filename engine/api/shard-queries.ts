@@ -1,0 +1,41 @@
+import { MeterstormError } from "../base/errors.js";
+import { Input } from "../memory/protocol.js";
+import type { Shard } from "../shards/shard.js";
+
+const ANSWER_WITHIN_MS = 5_000;
+const MAX_OPEN = 256;
+const utf8 = new TextEncoder();
+
+/** Questions to shards about what only they know. Few at a time, and never waited for without end. */
+export class ShardQueries {
+  readonly #open = new Map<number, (json: string) => void>();
+  #nextId = 1;
+
+  /** Throws MeterstormError `busy` when too many are open, the ring is full, or no answer came in time. */
+  async ask(shard: Shard, query: object): Promise<unknown> {
+    if (shard.trouble !== "") throw new MeterstormError("busy", `shard ${shard.index} cannot answer now: ${shard.trouble}`);
+    if (this.#open.size >= MAX_OPEN) throw new MeterstormError("busy", `${MAX_OPEN} queries wait for shards already; ask again in a moment`);
+    const id = this.#nextId++;
+    const answer = new Promise<string>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#open.delete(id);
+        reject(new MeterstormError("busy", `shard ${shard.index} did not answer within ${ANSWER_WITHIN_MS} ms`));
+      }, ANSWER_WITHIN_MS);
+      this.#open.set(id, (json) => {
+        clearTimeout(timer);
+        resolve(json);
+      });
+    });
+    if (!shard.sendControl(Input.QUERY, id, utf8.encode(JSON.stringify(query)))) {
+      this.answered(id, "null");
+      throw new MeterstormError("busy", `shard ${shard.index} has no room for a query now; ask again in a moment`);
+    }
+    return JSON.parse(await answer) as unknown;
+  }
+
+  answered(id: number, json: string): void {
+    const resolve = this.#open.get(id);
+    this.#open.delete(id);
+    resolve?.(json);
+  }
+}

@@ -1,0 +1,112 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { MeterstormError, messageOf } from "./base/errors.js";
+
+/** What a data directory remembers of the engine that it belongs to. */
+interface Identity {
+  format: 1;
+  shards: number;
+  /** The store that it feeds; null until one was reached. */
+  store: string | null;
+}
+
+export interface DirectoryClaim {
+  /** Remembers the store's identity; throws MeterstormError `store_foreign` where another one was fed before. */
+  bindStore(identity: string): void;
+  release(): void;
+}
+
+/**
+ * Takes the data directory for this process.
+ * @throws MeterstormError `data_dir_unwritable`, `data_dir_in_use`, `data_dir_format`, `shards_changed`
+ */
+export function claimDirectory(directory: string, shards: number): DirectoryClaim {
+  const lock = join(directory, "engine.pid");
+  try {
+    mkdirSync(directory, { recursive: true });
+    takeLock(lock, directory);
+  } catch (error) {
+    if (error instanceof MeterstormError) throw error;
+    const message = `the data directory ${directory} cannot be written: ${messageOf(error)}; give it to the user that runs the engine, or set dataDir to another one`;
+    throw new MeterstormError("data_dir_unwritable", message);
+  }
+  const path = join(directory, "engine.json");
+  try {
+    const identity = readIdentity(path, directory, shards);
+    return {
+      bindStore(store) {
+        if (identity.store === store) return;
+        if (identity.store !== null) throw foreign(directory, identity.store, store);
+        identity.store = store;
+        writeDurably(path, JSON.stringify(identity));
+      },
+      release: () => rmSync(lock, { force: true }),
+    };
+  } catch (error) {
+    rmSync(lock, { force: true });
+    throw error;
+  }
+}
+
+function readIdentity(path: string, directory: string, shards: number): Identity {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    const identity: Identity = { format: 1, shards, store: null };
+    writeDurably(path, JSON.stringify(identity));
+    return identity;
+  }
+  const identity = JSON.parse(text) as Identity;
+  if (identity.format !== 1) {
+    throw new MeterstormError("data_dir_format", `${directory} was written in format ${identity.format}; this version knows format 1. Start the version that wrote it`);
+  }
+  if (identity.shards !== shards) {
+    const message = `${directory} was written with ${identity.shards} shards and this configuration has ${shards}; set "shards": ${identity.shards}, or start from an empty directory`;
+    throw new MeterstormError("shards_changed", message);
+  }
+  return identity;
+}
+
+function foreign(directory: string, known: string, found: string): MeterstormError {
+  const message = `${directory} fed the store ${known}; the one configured now is ${found}. What is in this directory would be missing there: point "store" at the old one, or start from an empty directory`;
+  return new MeterstormError("store_foreign", message);
+}
+
+/** A file with our process id; one whose process is gone was left by a crash and is taken over. */
+function takeLock(path: string, directory: string): void {
+  for (;;) {
+    try {
+      const file = openSync(path, "wx");
+      writeSync(file, String(process.pid));
+      closeSync(file);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    const owner = Number(readFileSync(path, "utf8"));
+    if (Number.isInteger(owner) && owner > 0 && isAlive(owner)) {
+      throw new MeterstormError("data_dir_in_use", `the data directory ${directory} is used by the process ${owner}; end it, or set dataDir to another directory`);
+    }
+    rmSync(path, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function writeDurably(path: string, text: string): void {
+  const temporary = `${path}.tmp`;
+  writeFileSync(temporary, text);
+  const file = openSync(temporary, "r+");
+  fsyncSync(file);
+  closeSync(file);
+  renameSync(temporary, path);
+}

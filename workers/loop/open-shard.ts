@@ -1,0 +1,116 @@
+import type { Clock } from "../../engine/base/clock.js";
+import type { Disk } from "../../engine/base/disk.js";
+import { EntryWriter } from "../../engine/base/entries.js";
+import { MeterstormError } from "../../engine/base/errors.js";
+import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
+import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
+import type { Names, Sink } from "../../engine/store/interface.js";
+import { Journal } from "../journal/journal.js";
+import { loadSnapshot } from "../journal/snapshot.js";
+import { Applier } from "./applier.js";
+import { Replayer } from "./recover.js";
+import { ShardLoop } from "./shard-loop.js";
+import { readingsIn } from "./sink-pump.js";
+import { SnapshotKeeper } from "./snapshot-keeper.js";
+import { restoreSections } from "./snapshot-sections.js";
+
+export interface OpenOptions {
+  clock: Clock;
+  disk: Disk;
+  input: RingConsumer;
+  output: RingProducer;
+  directory: string;
+  /** Names the shard in its files. */
+  name: string;
+  plans: readonly TenantPlan[];
+  splitTenants: ReadonlySet<string>;
+  ack: "durable" | "stored";
+  journalMaxBytes: number;
+  journalKeepMs: number;
+  openSink(names: Names): Sink;
+  /** The journal can take no more: the shard is to be ended and opened again. */
+  onFailed(error: MeterstormError): void;
+  warn(message: string): void;
+}
+
+export interface OpenShard {
+  loop: ShardLoop;
+  journal: Journal;
+  applier: Applier;
+  sink: Sink;
+  snapshots: SnapshotKeeper;
+}
+
+/**
+ * Brings a shard back from its directory: newest whole snapshot, then every unit of the journal behind it through the
+ * same kernels. Throws MeterstormError where what is found cannot be gone on from; nothing is changed on the disk then.
+ */
+export async function openShard(options: OpenOptions): Promise<OpenShard> {
+  const { clock, disk, directory } = options;
+  let loop: ShardLoop | null = null;
+  const snapshot = await loadSnapshot(disk, directory);
+  if (snapshot?.warning) options.warn(snapshot.warning);
+  const journal = await Journal.open({
+    disk,
+    clock,
+    directory,
+    shard: options.name,
+    onDurable: () => loop?.durable(),
+    onFailed: options.onFailed,
+  });
+  const applier = new Applier(options.plans, new EntryWriter());
+  const from = snapshot?.position ?? 0;
+  assertReaches(journal, from, directory);
+  const replayer = new Replayer(applier, snapshot === null ? 0 : restoreSections(applier, snapshot.sections));
+  for await (const units of journal.replay(from)) replayer.replay(units);
+  assertSameSettings(applier, options.plans);
+  applier.adoptRules();
+  const stored = Math.max(replayer.stored, journal.first);
+  const sink = options.openSink(applier.directory);
+  loop = new ShardLoop(
+    { clock, input: options.input, output: options.output, journal, sink },
+    {
+      ack: options.ack,
+      journalMaxBytes: options.journalMaxBytes,
+      splitTenants: options.splitTenants,
+      stored,
+      backlogReadings: await backlog(journal, stored),
+    },
+    applier,
+  );
+  const snapshots = new SnapshotKeeper({ disk, clock, directory, journal, applier, keepMs: options.journalKeepMs, position: from });
+  return { loop, journal, applier, sink, snapshots };
+}
+
+function assertReaches(journal: Journal, from: number, directory: string): void {
+  if (from >= journal.first && from <= journal.durable) return;
+  const message = `the snapshot in ${directory} stands at position ${from}, but the journal beside it runs from ${journal.first} to ${journal.durable}: files are missing. Put them back, or keep this directory aside and start from an empty one`;
+  throw new MeterstormError("journal_gap", message);
+}
+
+async function backlog(journal: Journal, stored: number): Promise<number> {
+  let readings = 0;
+  for await (const units of journal.replay(stored)) readings += readingsIn([units]);
+  return readings;
+}
+
+/** Settings that decide no row may change at any time; the rest belong to the rows that are already written. */
+function deciding(settings: MeterSettings): string {
+  return JSON.stringify({ ...settings, unit: "", expectMs: null });
+}
+
+/** Throws `settings_changed` where the configuration would judge a meter with rows otherwise than they were. */
+function assertSameSettings(applier: Applier, plans: readonly TenantPlan[]): void {
+  const { directory, book } = applier;
+  for (const plan of plans) {
+    const tenant = directory.tenantNumber(plan.id);
+    if (tenant < 0) continue;
+    for (const [id, meter] of directory.metersOf(tenant)) {
+      const was = deciding(book.settings(meter));
+      const is = deciding(settingsFor(plan, id));
+      if (was === is) continue;
+      const message = `the settings of meter "${id}" of ${plan.id} were ${was} when its rows were made and are ${is} now: old rows would no longer follow from the settings. Put the old ones back, or give the meter another id`;
+      throw new MeterstormError("settings_changed", message);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import type { Clock } from "../../engine/base/clock.js";
+import type { Disk } from "../../engine/base/disk.js";
+import { messageOf } from "../../engine/base/errors.js";
+import type { Journal } from "../journal/journal.js";
+import { writeSnapshot } from "../journal/snapshot.js";
+import type { Applier } from "./applier.js";
+import { snapshotSections } from "./snapshot-sections.js";
+
+/** Journal bytes after which a restart would have so much to replay that a snapshot pays. */
+const SNAPSHOT_EVERY_BYTES = 256 * 1024 * 1024;
+
+export interface SnapshotOptions {
+  disk: Disk;
+  clock: Clock;
+  directory: string;
+  journal: Journal;
+  applier: Applier;
+  /** Journal files stay this long after store and snapshot have passed them. */
+  keepMs: number;
+  /** Position of the snapshot that the shard was opened from. */
+  position: number;
+}
+
+/** Writes the shard's state down from time to time, and lets go of journal files that nobody needs any more. */
+export class SnapshotKeeper {
+  readonly #options: SnapshotOptions;
+  #position: number;
+  #writing: Promise<void> | null = null;
+  /** The last failure's message; empty after a success. A failed snapshot costs replay time, never data. */
+  trouble = "";
+
+  constructor(options: SnapshotOptions) {
+    this.#options = options;
+    this.#position = options.position;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Call between batches: the state must be that of `journal.appended`. */
+  maybeWrite(stored: number): void {
+    if (this.#writing === null && this.#options.journal.appended - this.#position >= SNAPSHOT_EVERY_BYTES) void this.write(stored);
+  }
+
+  /** One snapshot of the state as it is now. It counts once the journal is durable up to it. */
+  async write(stored: number): Promise<void> {
+    if (this.#writing !== null) await this.#writing;
+    this.#writing = this.#write(stored).catch((error: unknown) => {
+      this.trouble = messageOf(error);
+    });
+    await this.#writing;
+    this.#writing = null;
+  }
+
+  async #write(stored: number): Promise<void> {
+    const { disk, directory, journal, applier } = this.#options;
+    const position = journal.appended;
+    if (position === this.#position) return;
+    const sections = snapshotSections(applier, stored);
+    await journal.committed(position);
+    await writeSnapshot(disk, directory, position, sections);
+    this.#position = position;
+    this.trouble = "";
+    await this.release(stored);
+  }
+
+  /** Deletes journal files that both the store and the snapshot have passed long enough ago. */
+  async release(stored: number): Promise<void> {
+    const { journal, keepMs } = this.#options;
+    journal.released(stored);
+    await journal.release(Math.min(stored, this.#position), keepMs);
+  }
+}

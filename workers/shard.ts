@@ -1,0 +1,100 @@
+import { systemClock } from "../engine/base/clock.js";
+import { MeterstormError, messageOf } from "../engine/base/errors.js";
+import { nodeDisk } from "../engine/base/node-disk.js";
+import { Life } from "../engine/memory/life.js";
+import { RingConsumer, RingProducer } from "../engine/memory/ring.js";
+import { Outcome } from "../engine/memory/protocol.js";
+import type { ShardEnd, ShardTask } from "../engine/shards/tasks.js";
+import type { Names, Sink } from "../engine/store/interface.js";
+import { openShard, type OpenShard } from "./loop/open-shard.js";
+import { DuckDbSink } from "./sinks/duckdb.js";
+import { NoSink } from "./sinks/none.js";
+import { QuestDbSink } from "./sinks/questdb.js";
+
+const IDLE_WAIT_MS = 20;
+const STATS_MS = 250;
+const RELEASE_MS = 5_000;
+/** What the store gets of the time that a shutdown may take. */
+const FLUSH_MS = 5_000;
+
+/** One shard's life on its thread: open, work until told to stop, leave everything safe. */
+export default async function runShard(task: ShardTask): Promise<ShardEnd> {
+  const output = new RingProducer(task.output);
+  try {
+    await work(task, output);
+    return { code: "stopped" };
+  } catch (error) {
+    const code = error instanceof MeterstormError ? error.code : "internal";
+    const detail = error instanceof MeterstormError ? messageOf(error) : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { code: "failed", error: { code, message: detail } };
+  }
+}
+
+async function work(task: ShardTask, output: RingProducer): Promise<void> {
+  const life = new Life(task.life);
+  const input = new RingConsumer(task.input);
+  let failure: MeterstormError | null = null;
+  const shard = await openShard({
+    clock: systemClock,
+    disk: nodeDisk,
+    input,
+    output,
+    directory: task.directory,
+    name: `shard ${task.index} of ${task.shards}`,
+    plans: task.plans,
+    splitTenants: new Set(task.splitTenants),
+    ack: task.ack,
+    journalMaxBytes: task.journalMaxBytes,
+    journalKeepMs: task.journalKeepMs,
+    openSink: (names) => sinkFor(task, names),
+    onFailed: (error) => {
+      failure = error;
+    },
+    warn: (message) => output.write(Outcome.WARNING, 0, 0, 0, Buffer.from(message)),
+  });
+  output.write(Outcome.READY, 0, 0, 0);
+  output.publish();
+  // Ref'd on purpose: the wait for the ring does not keep the thread's loop alive.
+  const stats = setInterval(() => {
+    life.beat();
+    shard.loop.reportStats();
+  }, STATS_MS);
+  const release = setInterval(() => void shard.snapshots.release(shard.loop.pump.position).catch(() => undefined), RELEASE_MS);
+  shard.loop.pump.start();
+  try {
+    while (!life.stopRequested) {
+      if (failure !== null) throw failure;
+      const taken = shard.loop.step();
+      shard.snapshots.maybeWrite(shard.loop.pump.position);
+      if (taken > 0) await new Promise((resolve) => setImmediate(resolve));
+      else await input.wait(IDLE_WAIT_MS);
+    }
+    await drain(shard);
+  } finally {
+    clearInterval(stats);
+    clearInterval(release);
+  }
+}
+
+/** What is in the ring is finished and acked, the store gets what it takes in time, and the state is written down. */
+async function drain(shard: OpenShard): Promise<void> {
+  while (shard.loop.step() > 0);
+  await shard.journal.committed(shard.journal.appended);
+  shard.loop.settle();
+  await shard.loop.pump.stop(FLUSH_MS);
+  shard.loop.settle();
+  shard.loop.reportStats();
+  await shard.snapshots.write(shard.loop.pump.position);
+  await shard.journal.close();
+  await shard.sink.close();
+}
+
+function sinkFor(task: ShardTask, names: Names): Sink {
+  if (task.store.type === "none") return new NoSink();
+  if (task.store.type === "questdb") {
+    const { http, username, password } = task.store;
+    return new QuestDbSink({ address: { http, username, password }, names, clock: systemClock });
+  }
+  if (task.storePort === null) throw new MeterstormError("internal", "the embedded store needs a port to its thread");
+  return new DuckDbSink(task.storePort, names);
+}

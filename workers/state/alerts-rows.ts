@@ -1,0 +1,90 @@
+import { decimalParts } from "../../engine/base/decimal.js";
+import type { MeterSettings } from "../../engine/base/settings.js";
+import { type CompiledRule, type Observation, On } from "../kernels/alert.js";
+import { grown } from "./alerts-slots.js";
+
+/** What a meter's rules look at, as bits: 1 << On of each rule. */
+export const PERIOD_KINDS = (1 << On.QUARTER) | (1 << On.HOUR) | (1 << On.DAY);
+export const ENERGY_KINDS = PERIOD_KINDS | (1 << On.DELTA) | (1 << On.RATE);
+
+/** f64 per row: ts (NaN: none is held), delta, span, quarter, hour, day of the held reading; then power, digits, divisor of the value. */
+const FIELDS = 9;
+const HELD = 6;
+
+/** One row for each meter that has rules: its run of slots, what its rules look at, and the reading whose energy waits for its look-ahead. */
+export class AlertRows {
+  start = new Uint32Array(64);
+  count = new Uint32Array(64);
+  kinds = new Uint8Array(64);
+  #numbers = new Float64Array(64 * FIELDS);
+  readonly #free: number[] = [];
+  #used = 0;
+
+  take(): number {
+    const row = this.#free.pop() ?? this.#used++;
+    let size = this.start.length;
+    while (size <= row) size *= 2;
+    if (size > this.start.length) {
+      this.start = grown(this.start, new Uint32Array(size));
+      this.count = grown(this.count, new Uint32Array(size));
+      this.kinds = grown(this.kinds, new Uint8Array(size));
+      this.#numbers = grown(this.#numbers, new Float64Array(size * FIELDS));
+    }
+    this.release(row);
+    return row;
+  }
+
+  setScale(row: number, settings: MeterSettings): void {
+    const { digits, decimals } = decimalParts(settings.multiplier);
+    const at = row * FIELDS + HELD;
+    this.#numbers[at] = 10 ** settings.decimals;
+    this.#numbers[at + 1] = digits;
+    this.#numbers[at + 2] = 10 ** (settings.decimals + decimals);
+  }
+
+  giveBack(row: number): void {
+    this.#free.push(row);
+  }
+
+  setRun(row: number, start: number, rules: readonly CompiledRule[]): void {
+    this.start[row] = start;
+    this.count[row] = rules.length;
+    this.kinds[row] = rules.reduce((kinds, rule) => kinds | (1 << rule.on), 0);
+  }
+
+  /** The register's number in real units: whole units × digits, divided once. */
+  scaled(row: number, value: number): number {
+    const at = row * FIELDS + HELD;
+    return (Math.round(value * this.#numbers[at]!) * this.#numbers[at + 1]!) / this.#numbers[at + 2]!;
+  }
+
+  hold(row: number, seen: Observation): void {
+    const at = row * FIELDS;
+    this.#numbers[at] = seen.ts;
+    this.#numbers[at + 1] = seen.delta;
+    this.#numbers[at + 2] = seen.spanMs;
+    this.#numbers[at + 3] = seen.quarter;
+    this.#numbers[at + 4] = seen.hour;
+    this.#numbers[at + 5] = seen.day;
+  }
+
+  /** ts of the held reading, NaN for none. */
+  heldTs(row: number): number {
+    return this.#numbers[row * FIELDS]!;
+  }
+
+  held(row: number, into: Observation): void {
+    const at = row * FIELDS;
+    into.ts = this.#numbers[at]!;
+    into.delta = this.#numbers[at + 1]!;
+    into.spanMs = this.#numbers[at + 2]!;
+    into.quarter = this.#numbers[at + 3]!;
+    into.hour = this.#numbers[at + 4]!;
+    into.day = this.#numbers[at + 5]!;
+    into.flags = 0;
+  }
+
+  release(row: number): void {
+    this.#numbers[row * FIELDS] = Number.NaN;
+  }
+}

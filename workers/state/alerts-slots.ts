@@ -1,0 +1,51 @@
+import { type AlertSlots, AlertState, type CompiledRule } from "../kernels/alert.js";
+
+/**
+ * The state machines of all (rule, meter), in runs: those of one meter lie side by side. A run that is
+ * given back waits for a meter with as many rules.
+ */
+export class SlotRuns implements AlertSlots {
+  state = new Uint8Array(64);
+  since = new Float64Array(64);
+  began = new Float64Array(64);
+  readonly rule: CompiledRule[] = [];
+  readonly #free = new Map<number, number[]>();
+  #used = 0;
+
+  /** First slot of a run for these rules, all of them OK. */
+  take(rules: readonly CompiledRule[]): number {
+    const start = this.#free.get(rules.length)?.pop() ?? this.#extend(rules.length);
+    rules.forEach((rule, index) => {
+      this.rule[start + index] = rule;
+      this.state[start + index] = AlertState.OK;
+      this.since[start + index] = 0;
+      this.began[start + index] = 0;
+    });
+    return start;
+  }
+
+  giveBack(start: number, count: number): void {
+    const free = this.#free.get(count);
+    if (free === undefined) this.#free.set(count, [start]);
+    else free.push(start);
+  }
+
+  #extend(count: number): number {
+    const start = this.#used;
+    this.#used += count;
+    let size = this.state.length;
+    while (size < this.#used) size *= 2;
+    if (size > this.state.length) {
+      this.state = grown(this.state, new Uint8Array(size));
+      this.since = grown(this.since, new Float64Array(size));
+      this.began = grown(this.began, new Float64Array(size));
+    }
+    return start;
+  }
+}
+
+/** `to` with the content of `from`, which is shorter. */
+export function grown<T extends Uint8Array | Uint16Array | Uint32Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
