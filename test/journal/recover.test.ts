@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { crc32 } from "node:zlib";
 import { SimDisk } from "../support/sim-disk.js";
+import { turns } from "./crash-run.js";
 import { opened, small } from "./opened.js";
 import { concat, gathered, unit } from "./units.js";
 
@@ -44,11 +45,10 @@ describe("recovery of the journal", () => {
     const file = made.disk.bytes(first);
     const more = unit(99, 3);
     for (let cut = 0; cut <= file.length; cut++) {
-      // Torn in three ways: the file ends there, zeros follow, garbage follows.
+      // Torn in three ways: the file ends there, zeros follow, garbage follows. Nothing whole follows that a later sync would prove.
       for (const filler of [null, 0, 0x5a]) {
         const torn = filler === null ? file.slice(0, cut) : file.slice();
         if (filler !== null) torn.fill(filler, cut);
-        // Zeros or garbage are damage only where a later sync is proven; here nothing whole follows.
         const disk = new SimDisk();
         disk.put(first, torn);
         const { journal } = await opened(disk, "j", small);
@@ -126,9 +126,7 @@ describe("recovery of the journal", () => {
   it("detects a bit that flips after the start, on the read that meets it", async () => {
     const made = await oneFile();
     const { journal } = await opened(made.disk, "j", small);
-    const offset = made.disk.bytes(first).length - 100;
     made.disk.flip(first, 64 + 40 + 9, 1);
-    assert.ok(offset > 0);
     await assert.rejects(gathered(journal.replay(0)), { code: "journal_damaged", message: /the block at position 0 was whole/ });
   });
 
@@ -224,6 +222,36 @@ describe("recovery of the journal", () => {
       assert.equal(after.durable, durable, `seed ${seed}`);
       assert.deepEqual(await gathered(after.replay(0)), concat([unit(1), unit(2)]), `seed ${seed}`);
     }
+  });
+
+  it("may itself be killed at any turn and then lose power", async () => {
+    const expected = concat([unit(1), unit(2), unit(3)]);
+    let unsettled = 0;
+    for (let killedAfter = 0; killedAfter < 120; killedAfter++) {
+      for (let seed = 1; seed <= 8; seed++) {
+        const disk = new SimDisk({ seed });
+        const { journal } = await opened(disk, "j");
+        for (const number of [1, 2, 3]) {
+          journal.append(unit(number));
+          await journal.committed(journal.appended);
+        }
+        const restarted = disk.kill();
+        let done = false;
+        opened(restarted, "j").then(
+          () => {
+            done = true;
+          },
+          () => {},
+        );
+        await turns(killedAfter);
+        if (!done) unsettled++;
+        const third = restarted.kill();
+        assert.equal((await opened(third, "j")).journal.durable, expected.length);
+        const { journal: last } = await opened(third.crash(), "j");
+        assert.deepEqual(await gathered(last.replay(0)), expected, `killed after ${killedAfter} turns, seed ${seed}`);
+      }
+    }
+    assert.ok(unsettled > 100 && unsettled < 120 * 8, `${unsettled} recoveries were cut short`);
   });
 });
 

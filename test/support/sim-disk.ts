@@ -1,5 +1,7 @@
 import type { Disk, DiskFile } from "../../engine/base/disk.js";
 import { Random } from "./random.js";
+import type { Inode } from "./sim-file.js";
+import { afterCrash, appendTo, cut, durableFile, visible } from "./sim-file.js";
 
 /**
  * A disk that forgets as real ones do. What is written is seen at once, as from the system's cache, but is only
@@ -12,20 +14,6 @@ import { Random } from "./random.js";
  * Every operation takes effect a few turns of the event loop after its call, as seeded, and a killed or crashed
  * disk takes no further operation: its callers wait for ever, as a dead process would.
  */
-type AppendState = "pending" | "durable" | "orphan" | "lost";
-
-interface Append {
-  offset: number;
-  bytes: Uint8Array;
-  state: AppendState;
-}
-
-interface Inode {
-  content: Uint8Array;
-  length: number;
-  appends: Append[];
-}
-
 interface NameChange {
   directory: string;
   /** Takes this name away … */
@@ -81,7 +69,7 @@ export class SimDisk implements Disk {
       if (this.#random.chance(0.5)) apply(names, change);
     }
     for (const [path, inode] of names) {
-      const found = inodes.get(inode) ?? this.#afterCrash(inode);
+      const found = inodes.get(inode) ?? afterCrash(inode, this.#random);
       inodes.set(inode, found);
       next.#names.set(path, found);
       next.#durableNames.set(path, found);
@@ -106,25 +94,6 @@ export class SimDisk implements Disk {
     return next;
   }
 
-  #afterCrash(inode: Inode): Inode {
-    const random = this.#random;
-    const kept: { offset: number; bytes: Uint8Array }[] = [];
-    const mode = random.int(4);
-    for (const append of inode.appends) {
-      if (append.state === "durable") kept.push(append);
-      else if (append.state === "pending" || append.state === "orphan")
-        kept.push(...fragments(append, mode === 0 ? 0 : random.int(4), random));
-    }
-    let length = 0;
-    for (const part of kept) length = Math.max(length, part.offset + part.bytes.length);
-    const end = inode.appends.at(-1);
-    // The size may have reached the disk without the bytes: they read as zeros.
-    if (end !== undefined && random.chance(0.1)) length = Math.max(length, random.int(end.offset + end.bytes.length + 1));
-    const content = new Uint8Array(length);
-    for (const part of kept) content.set(part.bytes, part.offset);
-    return { content, length, appends: [{ offset: 0, bytes: content.slice(), state: "durable" }] };
-  }
-
   /** The bytes of a file as they are read now. */
   bytes(path: string): Uint8Array {
     return visible(this.#existing(path)).slice();
@@ -142,8 +111,7 @@ export class SimDisk implements Disk {
 
   /** Puts a file there, durable at once. */
   put(path: string, bytes: Uint8Array): void {
-    const content = bytes.slice();
-    const inode: Inode = { content, length: content.length, appends: [{ offset: 0, bytes: content.slice(), state: "durable" }] };
+    const inode = durableFile(bytes);
     this.#names.set(path, inode);
     this.#durableNames.set(path, inode);
   }
@@ -188,7 +156,7 @@ export class SimDisk implements Disk {
     await this.#turn();
     this.#maybeFail("create");
     if (this.#names.has(path)) throw failure("EEXIST", `file already exists, open '${path}'`);
-    const inode: Inode = { content: new Uint8Array(64), length: 0, appends: [] };
+    const inode = durableFile(new Uint8Array(0));
     this.#change({ directory: parent(path), remove: null, add: path, inode });
     return {
       append: (pieces) => this.#append(inode, pieces),
@@ -210,11 +178,7 @@ export class SimDisk implements Disk {
   async truncate(path: string, length: number): Promise<void> {
     await this.#turn();
     const inode = this.#existing(path);
-    inode.length = Math.min(inode.length, length);
-    inode.content.fill(0, inode.length);
-    inode.appends = inode.appends.filter((append) => append.offset < length);
-    for (const append of inode.appends) append.bytes = append.bytes.subarray(0, length - append.offset);
-    for (const append of inode.appends) if (append.state === "pending") append.state = "durable";
+    cut(inode, length);
   }
 
   async syncDirectory(path: string): Promise<void> {
@@ -235,15 +199,7 @@ export class SimDisk implements Disk {
     const fault = this.#faultAt("append");
     const room = this.capacityBytes - this.usedBytes();
     const fits = fault === null ? Math.min(bytes.length, Math.max(0, room)) : this.#random.int(bytes.length + 1);
-    const taken = bytes.subarray(0, fits);
-    if (inode.content.length < inode.length + fits) {
-      const grown = new Uint8Array((inode.length + fits) * 2);
-      grown.set(visible(inode));
-      inode.content = grown;
-    }
-    inode.content.set(taken, inode.length);
-    inode.appends.push({ offset: inode.length, bytes: taken, state: "pending" });
-    inode.length += fits;
+    appendTo(inode, bytes.subarray(0, fits));
     if (fault !== null) throw failure(fault, "injected while appending");
     if (fits < bytes.length) throw failure("ENOSPC", "no space left on device, write");
   }
@@ -288,27 +244,9 @@ export class SimDisk implements Disk {
   }
 }
 
-function visible(inode: Inode): Uint8Array {
-  return inode.content.subarray(0, inode.length);
-}
-
 function apply(names: Map<string, Inode>, change: NameChange): void {
   if (change.remove !== null && names.get(change.remove) === change.inode) names.delete(change.remove);
   if (change.add !== null) names.set(change.add, change.inode);
-}
-
-/** What is left of one append that no sync has made safe. */
-function fragments({ offset, bytes }: Append, fate: number, random: Random): { offset: number; bytes: Uint8Array }[] {
-  if (fate === 0) return [];
-  if (fate === 1) return [{ offset, bytes }];
-  if (fate === 2) return [{ offset, bytes: bytes.subarray(0, random.int(bytes.length + 1)) }];
-  // Pages reach the disk in any order.
-  const pageBytes = 64;
-  const parts: { offset: number; bytes: Uint8Array }[] = [];
-  for (let at = 0; at < bytes.length; at += pageBytes) {
-    if (random.chance(0.6)) parts.push({ offset: offset + at, bytes: bytes.subarray(at, at + pageBytes) });
-  }
-  return parts;
 }
 
 function parent(path: string): string {
