@@ -23,6 +23,8 @@ export interface LocalTime {
   /** 1 Monday … 7 Sunday. */
   dayOfWeek(ts: number): number;
   minuteOfDay(ts: number): number;
+  /** End of the period that contains `ts`; `period` is an index into PERIODS. */
+  end(period: number, ts: number): number;
 }
 
 /** One live reading as the rules see it. The caller fills one object again and again. */

@@ -1,5 +1,5 @@
 import { calendarFor } from "../../engine/base/calendar.js";
-import type { EntryWriter } from "../../engine/base/entries.js";
+import { type EntryWriter, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
 import { Flag } from "../../engine/base/flags.js";
 import { globMatches } from "../../engine/base/glob.js";
 import type { MeterSettings, Rule } from "../../engine/base/settings.js";
@@ -29,8 +29,8 @@ import { readAlerts, type SavedMeter, writeAlerts } from "./alerts-snapshot.js";
 export interface AlertSource {
   /** Fills in that reading. */
   observe(meter: number, into: Observation): void;
-  /** Reports by `book.period` each row of `consumption` that the reading wrote, new or again. */
-  reportPeriods(meter: number, book: Pick<AlertBook, "period">): void;
+  /** Reports by `book.period` or `book.periodsIn` each row of `consumption` that the reading wrote, new or again. */
+  reportPeriods(meter: number, book: Pick<AlertBook, "period" | "periodsIn">): void;
 }
 
 /** Number of a rule's id in the entries; it writes the NAME of a new one. */
@@ -103,11 +103,16 @@ export class AlertBook {
     return this.#rowOf[meter] !== 0;
   }
 
+  /** Whether rows of `consumption` matter to the meter's rules. */
+  watchesPeriods(meter: number): boolean {
+    const row = this.#rowOf[meter]! - 1;
+    return row >= 0 && (this.#rows.kinds[row]! & PERIOD_KINDS) !== 0;
+  }
+
   /** Judges the live reading that `source` applied last. */
   judge(meter: number, source: AlertSource, out: EntryWriter, ruleNumber: RuleNumber): void {
-    const row = this.#rowOf[meter]! - 1;
-    if (row < 0) return;
-    if ((this.#rows.kinds[row]! & PERIOD_KINDS) !== 0) source.reportPeriods(meter, this);
+    if (!this.watches(meter)) return;
+    if (this.watchesPeriods(meter)) source.reportPeriods(meter, this);
     source.observe(meter, this.#seen);
     this.live(meter, this.#seen, out, ruleNumber);
   }
@@ -116,10 +121,20 @@ export class AlertBook {
    * Takes note of a row of `consumption` that the next `live` reading wrote, new or again (`period`: index into
    * PERIODS, `energy` NaN where NULL). It is judged, once, when a reading at or past its end is settled.
    */
-  period(meter: number, period: number, start: number, end: number, energy: number): void {
+  period(meter: number, period: number, start: number, energy: number): void {
     const row = this.#rowOf[meter]! - 1;
-    if (row >= 0 && (this.#rows.kinds[row]! & (1 << (On.QUARTER + period))) !== 0)
-      this.#periods.put(row, period, start, end, energy);
+    if (row < 0 || (this.#rows.kinds[row]! & (1 << (On.QUARTER + period))) === 0) return;
+    this.#periods.put(row, period, start, this.#calendar(this.#settings[meter]!.timezone).end(period, start), energy);
+  }
+
+  /** Calls `period` for each row of the meter among these entries, whole ones that begin on 8 bytes. */
+  periodsIn(meter: number, entries: Uint8Array): void {
+    const views = viewsOf(entries);
+    for (let at = 0; at < entries.length; at += entryBytes(views, at)) {
+      const head = views.u32[at >> 2]!;
+      if ((head & 0xff) !== Kind.PERIOD || views.u32[(at >> 2) + 1] !== meter) continue;
+      this.period(meter, views.u32[(at >> 2) + 13]!, views.f64[(at >> 3) + 1]!, views.f64[(at >> 3) + 2]!);
+    }
   }
 
   /** Judges a live reading, after `period` was called for the rows that it wrote. Writes transitions to `out`. */
@@ -289,7 +304,7 @@ export class AlertBook {
       saved.judged.forEach((end, period) => {
         this.#periods.setJudged(row, period, end);
       });
-      for (const { period, start, end, energy } of saved.waiting) this.period(meter, period, start, end, energy);
+      for (const { period, start, end, energy } of saved.waiting) this.#periods.put(row, period, start, end, energy);
       for (const { rule, state, since, began } of saved.slots) {
         const slot = this.#run(row).find((candidate) => this.#slots.rule[candidate]!.rule.id === rule.id);
         if (slot !== undefined) this.#fillSlot(slot, rule, state, since, began);
