@@ -26,7 +26,7 @@ export const SEGMENT_HEADER_BYTES = 64;
 export const BLOCK_HEADER_BYTES = 40;
 /** No writer makes larger payloads: a length beyond it is damage, and is not believed. */
 export const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024;
-export const MAX_SHARD_NAME_BYTES = 36;
+const MAX_SHARD_NAME_BYTES = 36;
 
 const segmentMagic = new TextEncoder().encode("METERJNL");
 export const BLOCK_MAGIC = 0x4b4c424d;
