@@ -51,8 +51,9 @@ export class DuckDbStore implements Store {
     const columns = ["meter", "rule", "incident", "state", "severity", "value", "threshold"];
     const rows = await this.#select("alerts", columns, { tenant, state, meter, rule }, filter, filter.limit);
     return rows.map((row) => ({
-      ...{ ts: Number(row[0]), meter: String(row[1]), rule: String(row[2]), incident: String(row[3]) },
-      ...{ state: row[4] as "firing" | "resolved", severity: row[5] as Severity, value: maybe(row[6]), threshold: Number(row[7]) },
+      ...{ ts: Number(row[0]), meter: text(row[1]), rule: text(row[2]), incident: text(row[3]) },
+      ...{ state: text(row[4]) as "firing" | "resolved", severity: text(row[5]) as Severity },
+      ...{ value: maybe(row[6]), threshold: Number(row[7]) },
     }));
   }
 
@@ -60,8 +61,8 @@ export class DuckDbStore implements Store {
     const columns = ["datalogger", "seq", "index", "meter", "code", "raw"];
     const rows = await this.#select("rejected", columns, { tenant }, range, limit);
     return rows.map(([ts, datalogger, seq, index, meter, code, raw]) => ({
-      ...{ ts: Number(ts), datalogger: String(datalogger), seq: Number(seq), index: Number(index) },
-      ...{ meter: String(meter ?? ""), code: String(code), raw: String(raw ?? "") },
+      ...{ ts: Number(ts), datalogger: text(datalogger), seq: Number(seq), index: Number(index) },
+      ...{ meter: text(meter), code: text(code), raw: text(raw) },
     }));
   }
 
@@ -78,8 +79,9 @@ export class DuckDbStore implements Store {
   ): Promise<Value[][]> {
     const described = tableNamed(table);
     const list = columns.map((name) => {
-      const whole = described.columns.find((column) => column.name === name)?.type;
-      return whole === "int" || whole === "long" ? `${sqlName(name)}::DOUBLE` : sqlName(name);
+      const type = described.columns.find((column) => column.name === name)?.type;
+      if (type === "int" || type === "long") return `${sqlName(name)}::DOUBLE`;
+      return type === "double" ? sqlName(name) : `'.' || ${sqlName(name)}`;
     });
     const conditions = [`"ts" >= make_timestamp(${sqlTime(range.from)})`, `"ts" < make_timestamp(${sqlTime(range.to)})`];
     const values: string[] = [];
@@ -97,4 +99,9 @@ export class DuckDbStore implements Store {
 
 function maybe(value: Value | undefined): number | null {
   return typeof value === "number" ? value : null;
+}
+
+/** Texts are read with a character before them, since the client takes a byte order mark off a text's beginning. */
+function text(value: Value | undefined): string {
+  return typeof value === "string" ? value.slice(1) : "";
 }
