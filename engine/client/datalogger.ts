@@ -119,15 +119,15 @@ export class Datalogger {
   }
 
   /**
-   * Sends readings in the given order. Resolves when the last of them was handed to the socket;
+   * Sends readings in the given order, in frames of the datalogger's format or another. Resolves when the last of them was handed to the socket;
    * `drained()` says when they are safe. Rejects with the error that ended the datalogger, and with
    * `value_invalid` (text: a value that JSON cannot carry), `rev_invalid`, `meter_invalid` or
    * `alias_limit` (binary: what the frame has no room for); frames before the faulty one are sent.
    */
-  send(readings: readonly (MeterReading | MeterExchange)[]): Promise<void> {
+  send(readings: readonly (MeterReading | MeterExchange)[], format = this.#options.format): Promise<void> {
     if (readings.length === 0) return Promise.resolve();
     this.#sending++;
-    const sent = this.#turn.then(() => this.#send(readings));
+    const sent = this.#turn.then(() => this.#send(readings, format));
     this.#turn = sent
       .catch(() => {})
       .then(() => {
@@ -175,18 +175,18 @@ export class Datalogger {
     return this.#link;
   }
 
-  async #send(readings: readonly (MeterReading | MeterExchange)[]): Promise<void> {
+  async #send(readings: readonly (MeterReading | MeterExchange)[], format: "binary" | "text"): Promise<void> {
     const { maxFrameBytes } = await this.connect();
     const limit = Math.min(maxFrameBytes, this.#options.maxFrameBytes ?? maxFrameBytes);
     // Exchanges have no binary form: neighbours that have one travel together.
     let from = 0;
     while (from < readings.length) {
-      const exchange = this.#options.format === "binary" && "exchange" in readings[from]!;
+      const exchange = format === "binary" && "exchange" in readings[from]!;
       let to = from + 1;
       while (to < readings.length && "exchange" in readings[to]! === exchange) to++;
-      if (this.#options.format === "text") to = readings.length;
+      if (format === "text") to = readings.length;
       const run = readings.slice(from, to);
-      if (this.#options.format === "text" || exchange) await this.#sendText(run, limit);
+      if (format === "text" || exchange) await this.#sendText(run, limit);
       else await this.#sendBinary(run as readonly MeterReading[], limit);
       from = to;
     }

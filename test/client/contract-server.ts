@@ -46,7 +46,7 @@ export class ContractServer {
   binds = 0;
   autoAck: boolean;
   readonly #maxFrameBytes: number;
-  readonly #judge: (frame: TakenFrame) => Rejected[];
+  judge: (frame: TakenFrame) => Rejected[];
   readonly #http: Server;
   readonly #wss: WebSocketServer;
   #socket: WebSocket | null = null;
@@ -56,7 +56,7 @@ export class ContractServer {
     this.window = options.window ?? 1 << 20;
     this.#maxFrameBytes = options.maxFrameBytes ?? 65536;
     this.autoAck = options.autoAck ?? true;
-    this.#judge = options.judge ?? (() => []);
+    this.judge = options.judge ?? (() => []);
     this.#http = createServer();
     this.#wss = new WebSocketServer({
       noServer: true,
@@ -97,6 +97,15 @@ export class ContractServer {
   /** All readings taken, in order. */
   get readings(): TakenReading[] {
     return this.frames.flatMap((frame) => frame.readings);
+  }
+
+  /** Resolves when the condition holds; rejects after five seconds. */
+  async until(condition: () => boolean): Promise<void> {
+    const end = Date.now() + 5_000;
+    while (!condition()) {
+      if (Date.now() > end) throw new Error(`not within 5 s; ${this.received} frames came`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   send(message: unknown): void {
@@ -164,7 +173,7 @@ export class ContractServer {
         this.lastSeq = frame.seq;
         this.frames.push(frame);
       }
-      const rejected = this.#judge(frame);
+      const rejected = this.judge(frame);
       if (this.autoAck) this.ack(frame.seq, rejected);
     });
   }

@@ -171,6 +171,19 @@ test("rejected readings are counted and handed to the caller; a malformed frame 
   assert.deepEqual(datalogger.counters, { sent: 7, acked: 7, rejected: 4, resent: 0, reconnects: 0 });
 });
 
+test("a call may ask for the other format", async (t) => {
+  const server = await serverFor(t);
+  const datalogger = dataloggerFor(t, server);
+  await datalogger.send(readings(3), "text");
+  await datalogger.send(readings(3, 3), "binary");
+  await datalogger.drained();
+  assert.deepEqual(server.readings, readings(6));
+  assert.deepEqual(
+    server.frames.map((frame) => frame.binary),
+    [false, true],
+  );
+});
+
 test("a declared exchange among binary readings travels as text, in its place", async (t) => {
   const server = await serverFor(t);
   const datalogger = dataloggerFor(t, server);
