@@ -4,8 +4,7 @@ import { test } from "node:test";
 import { EntryWriter } from "../../engine/base/entries.js";
 import { Flag } from "../../engine/base/flags.js";
 import type { MeterSettings, Rule } from "../../engine/base/settings.js";
-import { AlertState } from "../../workers/kernels/alert.js";
-import { AlertBook } from "../../workers/state/alerts.js";
+import type { AlertBook } from "../../workers/state/alerts.js";
 import { Harness, rule, settings, type Transition } from "./reading-along.js";
 
 const MINUTE = 60_000;
@@ -273,90 +272,4 @@ test("leaving the schedule clears, between threshold and clear too and with noth
   const made = harness([rule({ on: "delta", threshold: 1, schedule })], settings({ kind: "power" }));
   assert.equal(made.live(0, { ts: T0 + 5 * MINUTE, delta: 2 }).length, 1);
   assert.deepEqual(short(made.live(0, { ts: T0 + 15 * MINUTE })), [[15, "resolved", Number.NaN]]);
-});
-
-test("rules that stay keep their state, whatever comes and goes beside them", () => {
-  const pending = rule({ id: "p", forMs: 10 * MINUTE });
-  const made = harness([rule({ id: "gone" }), pending, rule({ id: "kept" })]);
-  assert.deepEqual(
-    made.live(0, { ts: T0, value: 11 }).map((t) => t.rule),
-    ["gone", "kept"],
-  );
-  made.book.setRules(0, "acme", [rule({ id: "new" }), rule({ id: "kept", severity: "info" }), pending]);
-  assert.deepEqual(
-    made.live(0, { ts: T0 + 10 * MINUTE, value: 11 }).map((t) => [t.rule, t.state]),
-    [
-      ["new", "firing"],
-      ["p", "firing"],
-      ["gone", "resolved"],
-    ],
-    "a rule that went resolves what it left behind, once",
-  );
-  assert.deepEqual(
-    made.live(0, { ts: T0 + 15 * MINUTE, value: 1 }).map((t) => [t.rule, t.state, t.severity]),
-    [
-      ["new", "resolved", "warning"],
-      ["kept", "resolved", "info"],
-      ["p", "resolved", "warning"],
-    ],
-  );
-  made.book.setRules(0, "acme", []);
-  assert.equal(made.book.watches(0), false);
-  assert.deepEqual(made.book.rulesOf(0), []);
-});
-
-test("a pending condition that was changed begins anew, an incident goes on", () => {
-  const made = harness([rule({ id: "p", forMs: 10 * MINUTE }), rule({ id: "f" })]);
-  made.live(0, { ts: T0, value: 11 });
-  assert.deepEqual(
-    made.book.states(0).map(({ rule: { id }, state, since }) => [id, state, since]),
-    [
-      ["p", AlertState.PENDING, T0],
-      ["f", AlertState.FIRING, T0],
-    ],
-  );
-  made.book.setRules(0, "acme", [rule({ id: "p", forMs: 10 * MINUTE, threshold: 9 }), rule({ id: "f", threshold: 5 })]);
-  assert.deepEqual(made.live(0, { ts: T0 + 10 * MINUTE, value: 11 }), []);
-  assert.deepEqual(short(made.live(0, { ts: T0 + 20 * MINUTE, value: 6 })), []);
-});
-
-test("a restart under other rules is as if they had been set before it", () => {
-  const rules = [rule({ id: "gone" }), rule({ id: "kept" })];
-  const made = harness(rules);
-  made.live(0, { ts: T0, value: 11 });
-  made.restart((book) => {
-    book.setRules(0, "acme", [rule({ id: "kept" })]);
-    book.open(0, 0, "m1", settings({ kind: "gauge" }));
-  });
-  assert.deepEqual(
-    made.live(0, { ts: T0 + MINUTE, value: 12 }).map((t) => [t.rule, t.state]),
-    [["gone", "resolved"]],
-  );
-  assert.deepEqual(
-    made.live(0, { ts: T0 + 2 * MINUTE, value: 1 }).map((t) => [t.rule, t.state]),
-    [["kept", "resolved"]],
-  );
-});
-
-test("a damaged snapshot is refused", () => {
-  const made = harness([rule({})]);
-  made.live(0, { ts: T0, value: 11 });
-  const [head, body] = made.book.snapshot();
-  const restore = (pieces: Uint8Array[]) => {
-    const book = new AlertBook();
-    book.setRules(0, "acme", [rule({})]);
-    book.open(0, 0, "m1", settings({ kind: "gauge" }));
-    book.restore(pieces);
-  };
-  const elsewhere = new Uint8Array(new Float64Array([5, 0, 0, 0, 0, 0, 0]).buffer);
-  restore([head!, body!]);
-  for (const pieces of [
-    [],
-    [body!],
-    [head!, body!.slice(8)],
-    [head!, body!.slice(0, -8)],
-    [head!, body!.slice(3)],
-    [head!, elsewhere],
-  ])
-    assert.throws(() => restore(pieces), { code: "snapshot_damaged" });
 });

@@ -1,0 +1,281 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { blame, DURATION, type Json, LATER } from "./blame.js";
+
+const SHA = "ab".repeat(32);
+const tenant = (fields: Json) => ({ tenants: [{ id: "acme", ...fields }] });
+const meter = (fields: Json) => tenant({ meters: [{ match: "*", ...fields }] });
+const rule = (fields: Json) => tenant({ rules: [{ id: "r", meters: "*", on: "value", op: ">", threshold: 1, ...fields }] });
+const KEY = { id: "k1", sha256: SHA, role: "read" };
+const key = (fields: Json) => tenant({ keys: [{ ...KEY, ...fields }] });
+
+const cases: [string, Json, string[]][] = [
+  ["a tenant that is none", { tenants: [7] }, ["tenants[0]: found 7; allowed: an object. Put an object there."]],
+  [
+    "a tenant's id with a dot",
+    tenant({ id: "a.b" }),
+    ['tenants[0].id: found "a.b"; allowed: 1–64 of A-Z a-z 0-9 _ -. The id is the first part of a token.'],
+  ],
+  [
+    "a tenant's id too long",
+    tenant({ id: "a".repeat(65) }),
+    [`tenants[0].id: found "${"a".repeat(56)}…"; allowed: 1–64 of A-Z a-z 0-9 _ -. The id is the first part of a token.`],
+  ],
+  [
+    "two tenants with one id",
+    { tenants: [{ id: "a" }, { id: "b" }, { id: "a" }] },
+    [
+      'tenants[2].id: found "a", the id of tenants[0] too; allowed: an id that no other tenant has. Rename or remove one of the two.',
+    ],
+  ],
+  [
+    "a misspelt zone",
+    tenant({ timezone: "Europe/Madird" }),
+    [
+      'tenants[0].timezone: found "Europe/Madird"; allowed: an IANA time zone that this runtime knows. Did you mean "Europe/Madrid"? Name one as "Area/City", or "UTC".',
+    ],
+  ],
+  [
+    "an offset for a zone",
+    tenant({ timezone: "+01:00" }),
+    [
+      'tenants[0].timezone: found "+01:00"; allowed: an IANA time zone that this runtime knows. Name one as "Area/City", or "UTC".',
+    ],
+  ],
+  [
+    "a secret where its hash belongs is not shown",
+    key({ sha256: "hunter2" }),
+    [
+      "tenants[0].keys[0].sha256: found a string of 7 characters; allowed: the SHA-256 of a secret as 64 hexadecimal digits. Make a key with `meterstorm key create`: it prints this line. The secret itself does not belong here.",
+    ],
+  ],
+  [
+    "an unknown role",
+    key({ role: "ingets" }),
+    [
+      'tenants[0].keys[0].role: found "ingets"; allowed: "ingest", "read", "admin". Did you mean "ingest"? ingest sends readings, read queries, admin does both.',
+    ],
+  ],
+  [
+    "two keys with one id",
+    tenant({ keys: [KEY, KEY] }),
+    [
+      'tenants[0].keys[1].id: found "k1", the id of tenants[0].keys[0] too; allowed: an id that no other key of a tenant has. Rename or remove one of the two.',
+    ],
+  ],
+  [
+    "a client's shards",
+    tenant({ shards: 1.5 }),
+    ["tenants[0].shards: found 1.5; allowed: a whole number from 1 to 64. Above 1 spreads one large client by datalogger."],
+  ],
+  [
+    "no weight",
+    tenant({ weight: 0 }),
+    ["tenants[0].weight: found 0; allowed: a number above 0, at most 1000. It is the share under contention; 1 is usual."],
+  ],
+  [
+    "limits",
+    tenant({ limits: { readingsPerSecond: 0, connections: 0, dataloggers: "many", meters: null, queries: 1 } }),
+    [
+      "tenants[0].limits.readingsPerSecond: found 0; allowed: a number above 0, at most 1000000000. null sets no limit.",
+      "tenants[0].limits.connections: found 0; allowed: a whole number from 1 to 1000000. The default is 1000.",
+      'tenants[0].limits.dataloggers: found "many"; allowed: a whole number from 1 to 10000000. The default is 100000.',
+      "tenants[0].limits.meters: found null; allowed: a whole number from 1 to 100000000. The default is 1000000.",
+      'tenants[0].limits.queries: found the unknown name "queries"; allowed: readingsPerSecond, connections, dataloggers, meters. Remove it.',
+    ],
+  ],
+  [
+    "webhooks",
+    tenant({ webhooks: [{ url: "https://example.org" }] }),
+    [`tenants[0].webhooks: found an array of 1; allowed: []: webhooks are ${LATER}`],
+  ],
+  [
+    "an entry of meters that matches nothing",
+    meter({ match: "" }),
+    [
+      'tenants[0].meters[0].match: found ""; allowed: a pattern for meters\' ids, 1–256 characters (* any run of characters, ? one). "*" matches every meter.',
+    ],
+  ],
+  [
+    "an unknown kind",
+    meter({ kind: "guage" }),
+    [
+      'tenants[0].meters[0].kind: found "guage"; allowed: "counter", "interval", "power", "gauge". Did you mean "gauge"? counter is a register that adds up.',
+    ],
+  ],
+  [
+    "decimals",
+    meter({ decimals: 12 }),
+    [
+      "tenants[0].meters[0].decimals: found 12; allowed: a whole number from 0 to 9. It is the number of decimals that the meter's number carries.",
+    ],
+  ],
+  [
+    "a step finer than the resolution",
+    meter({ decimals: 1, step: 0.25 }),
+    [
+      "tenants[0].meters[0].step: found 0.25; allowed: a whole multiple of the resolution, 0.1 at 1 decimals. Raise `decimals`, or round `step`.",
+    ],
+  ],
+  [
+    "a modulus finer than the resolution",
+    meter({ decimals: 0, modulus: 99_999.9 }),
+    [
+      "tenants[0].meters[0].modulus: found 99999.9; allowed: a whole multiple of the resolution, 1 at 0 decimals. Raise `decimals`, or round `modulus`.",
+    ],
+  ],
+  [
+    "a modulus of one step",
+    meter({ step: 0.5, modulus: 0.5 }),
+    ["tenants[0].meters[0].modulus: found 0.5; allowed: more than one step. Give the value at which the register shows 0."],
+  ],
+  [
+    "a multiplier of 0",
+    meter({ multiplier: 0 }),
+    [
+      "tenants[0].meters[0].multiplier: found 0; allowed: a number above 0, at most 1000000000. It turns register units into real ones.",
+    ],
+  ],
+  [
+    "a multiplier too fine",
+    meter({ multiplier: 1e-10 }),
+    ["tenants[0].meters[0].multiplier: found 1e-10; allowed: at most 9 decimals. Round it."],
+  ],
+  [
+    "a maxRate of 0",
+    meter({ maxRate: 0 }),
+    [
+      "tenants[0].meters[0].maxRate: found 0; allowed: a number above 0, at most 1000000000000000. It is what the fuse or the pipe allows, in register units per hour.",
+    ],
+  ],
+  [
+    "net as text",
+    meter({ net: "yes" }),
+    ['tenants[0].meters[0].net: found "yes"; allowed: true or false. true for a register that may run either way.'],
+  ],
+  [
+    "a maxGap as a number",
+    meter({ maxGap: 7200 }),
+    [
+      `tenants[0].meters[0].maxGap: found 7200; allowed: ${DURATION}, from 1s to 366d. It is the longest stretch that counts as covered.`,
+    ],
+  ],
+  [
+    "an interval of nothing",
+    meter({ kind: "interval", interval: "0s" }),
+    [
+      'tenants[0].meters[0].interval: found "0s"; allowed: a duration from 1s to 92d, such as "15m", or "1d" (wall clock). Give the time that one reading covers.',
+    ],
+  ],
+  [
+    "a label in the middle",
+    meter({ label: "middle" }),
+    [
+      'tenants[0].meters[0].label: found "middle"; allowed: "end", "start". It says which end of its interval a reading\'s ts is.',
+    ],
+  ],
+  [
+    "periods",
+    meter({ periods: ["hour", "month"] }),
+    [
+      'tenants[0].meters[0].periods: found an array of 2; allowed: some of "quarter", "hour", "day", each once. The default is ["hour", "day"].',
+    ],
+  ],
+  [
+    "settings from a date on",
+    meter({ from: "2026-01-01T00:00:00Z" }),
+    [`tenants[0].meters[0].from: found "2026-01-01T00:00:00Z"; allowed: left out: settings that change at a date are ${LATER}`],
+  ],
+  [
+    "a rule on a flag",
+    tenant({ rules: [{ id: "r", on: "flag", flag: "RESET" }] }),
+    [
+      'tenants[0].rules[0].on: found "flag"; allowed: value, delta, rate, quarter, hour, day: flag and nodata are not available in this version. Remove the rule.',
+    ],
+  ],
+  [
+    "a rule on missing data",
+    tenant({ rules: [{ id: "r", on: "nodata", for: "1h" }] }),
+    [
+      'tenants[0].rules[0].on: found "nodata"; allowed: value, delta, rate, quarter, hour, day: flag and nodata are not available in this version. Remove the rule.',
+    ],
+  ],
+  [
+    "a rule without anything",
+    tenant({ rules: [{}] }),
+    [
+      "tenants[0].rules[0].id: found nothing; allowed: 1–128 characters without control characters. The id names the rule in the table of alerts.",
+      'tenants[0].rules[0].on: found nothing; allowed: "value", "delta", "rate", "quarter", "hour", "day". rate is per hour; quarter, hour and day are the period\'s energy.',
+      'tenants[0].rules[0].op: found nothing; allowed: ">", ">=", "<", "<=". It stands between what is measured and the threshold.',
+      "tenants[0].rules[0].threshold: found nothing; allowed: a finite number. It is in real units, after the multiplier.",
+    ],
+  ],
+  [
+    "a clear above the threshold",
+    rule({ clear: 2 }),
+    [
+      'tenants[0].rules[0].clear: found 2; allowed: at most the threshold 1 for op ">". Between threshold and clear nothing changes; leave `clear` out for none.',
+    ],
+  ],
+  [
+    "a clear below the threshold",
+    rule({ op: "<=", clear: 0 }),
+    [
+      'tenants[0].rules[0].clear: found 0; allowed: at least the threshold 1 for op "<=". Between threshold and clear nothing changes; leave `clear` out for none.',
+    ],
+  ],
+  [
+    "a rule's for",
+    rule({ for: "soon" }),
+    [`tenants[0].rules[0].for: found "soon"; allowed: ${DURATION}, at most 366d. "0s" fires at once.`],
+  ],
+  [
+    "a rule's keepFiring",
+    rule({ keepFiring: "2y" }),
+    [`tenants[0].rules[0].keepFiring: found "2y"; allowed: ${DURATION}, at most 366d. "0s" resolves at once.`],
+  ],
+  [
+    "a schedule's days",
+    rule({ schedule: { days: [0, 1] } }),
+    [
+      "tenants[0].rules[0].schedule.days: found an array of 2; allowed: days of the week from 1 (Monday) to 7 (Sunday), each once. Leave it out for all days.",
+    ],
+  ],
+  [
+    "a schedule's times",
+    rule({ schedule: { from: "24:00", to: "6:00" } }),
+    [
+      'tenants[0].rules[0].schedule.from: found "24:00"; allowed: a time of day from "00:00" to "23:59". Write it as "HH:MM".',
+      'tenants[0].rules[0].schedule.to: found "6:00"; allowed: a time of day from "00:00" to "24:00". Write it as "HH:MM".',
+    ],
+  ],
+  [
+    "a severity",
+    rule({ severity: "fatal" }),
+    ['tenants[0].rules[0].severity: found "fatal"; allowed: "info", "warning", "critical". The default is "warning".'],
+  ],
+  [
+    "levels",
+    rule({ levels: [{ severity: "info", threshold: 1 }] }),
+    [`tenants[0].rules[0].levels: found an array of 1; allowed: left out: several levels of one rule are ${LATER}`],
+  ],
+  [
+    "two rules with one id, one of which is faulty besides",
+    tenant({
+      rules: [
+        { id: "r", on: "value", op: ">", threshold: 1 },
+        { id: "r", on: "value", op: ">", threshold: "1" },
+      ],
+    }),
+    [
+      'tenants[0].rules[1].threshold: found "1"; allowed: a finite number. It is in real units, after the multiplier.',
+      'tenants[0].rules[1].id: found "r", the id of tenants[0].rules[0] too; allowed: an id that no other rule of a tenant has. Rename or remove one of the two.',
+    ],
+  ],
+];
+
+for (const [name, settings, expected] of cases) {
+  test(`a configuration with ${name} is refused in these words`, () => {
+    assert.deepEqual(blame(settings), expected);
+  });
+}
