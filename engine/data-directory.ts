@@ -59,7 +59,10 @@ function readIdentity(path: string, directory: string, shards: number): Identity
   }
   const identity = JSON.parse(text) as Identity;
   if (identity.format !== 1) {
-    throw new MeterstormError("data_dir_format", `${directory} was written in format ${identity.format}; this version knows format 1. Start the version that wrote it`);
+    throw new MeterstormError(
+      "data_dir_format",
+      `${directory} was written in format ${identity.format}; this version knows format 1. Start the version that wrote it`,
+    );
   }
   if (identity.shards !== shards) {
     const message = `${directory} was written with ${identity.shards} shards and this configuration has ${shards}; set "shards": ${identity.shards}, or start from an empty directory`;
@@ -86,7 +89,10 @@ function takeLock(path: string, directory: string): void {
     }
     const owner = Number(readFileSync(path, "utf8"));
     if (Number.isInteger(owner) && owner > 0 && isAlive(owner)) {
-      throw new MeterstormError("data_dir_in_use", `the data directory ${directory} is used by the process ${owner}; end it, or set dataDir to another directory`);
+      throw new MeterstormError(
+        "data_dir_in_use",
+        `the data directory ${directory} is used by the process ${owner}; end it, or set dataDir to another directory`,
+      );
     }
     rmSync(path, { force: true });
   }

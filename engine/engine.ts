@@ -17,9 +17,9 @@ import { Gateway } from "./intake/gateway.js";
 import { errorAnswer, type NetworkServer } from "./intake/network.js";
 import { listen } from "./intake/server.js";
 import { shardCount } from "./shards/count.js";
-import { Shard } from "./shards/shard.js";
 import { ShardRunner } from "./shards/runner.js";
-import { openStore, type OpenStore } from "./store/open.js";
+import { Shard } from "./shards/shard.js";
+import { type OpenStore, openStore } from "./store/open.js";
 
 /** What is left of the time that a shutdown may take when shards have flushed and written their snapshots. */
 const STOP_MS = 9_000;
@@ -84,7 +84,11 @@ class Node implements Engine {
     this.#store = openStore(config, this.#directory, options.withoutStore ?? false);
     this.#runner = new ShardRunner(this.#shards, this.#store.usesThread ? 1 : 0);
     this.#gateway = this.#openGateway();
-    this.#metrics = new Metrics({ shards: this.#shards, gateway: () => this.#gateway, redisErrors: () => this.#redis?.errors ?? 0 });
+    this.#metrics = new Metrics({
+      shards: this.#shards,
+      gateway: () => this.#gateway,
+      redisErrors: () => this.#redis?.errors ?? 0,
+    });
     this.#redis = config.redis === null ? null : this.#openRedis(config.redis.url);
     this.#lastValues = this.#redis === null ? null : new LastValues(this.#shards, this.#queries, this.#redis);
   }
@@ -164,7 +168,11 @@ class Node implements Engine {
     });
     this.#server = await listen(this.#config.listen.host, this.#config.listen.port, {
       upgrade: (request) => {
-        if (request.path !== "/v1/stream") return { accept: false, answer: errorAnswer(404, "not_found", `there is no WebSocket at ${request.path.slice(0, 200)}`) };
+        if (request.path !== "/v1/stream")
+          return {
+            accept: false,
+            answer: errorAnswer(404, "not_found", `there is no WebSocket at ${request.path.slice(0, 200)}`),
+          };
         return this.#gateway.upgrade(request);
       },
       request: (request) => api.request(request),
@@ -228,7 +236,8 @@ class Node implements Engine {
     for (const shard of this.#shards) if (shard.trouble !== "") reasons.push(`shard ${shard.index}: ${shard.trouble}`);
     if (this.#gateway.draining) reasons.push("draining");
     const degraded: string[] = [];
-    for (const { index, stats } of this.#shards) if (stats !== null && stats.storeTrouble !== "") degraded.push(`shard ${index}: store: ${stats.storeTrouble}`);
+    for (const { index, stats } of this.#shards)
+      if (stats !== null && stats.storeTrouble !== "") degraded.push(`shard ${index}: store: ${stats.storeTrouble}`);
     const redis = this.#redis?.state();
     if (redis !== undefined && !redis.up) degraded.push(`redis: ${redis.error ?? "down"}`);
     return Promise.resolve({ ready: reasons.length === 0, reasons, degraded });

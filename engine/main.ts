@@ -7,7 +7,6 @@ import { runCheck } from "./commands/check.js";
 import { runKeyCreate } from "./commands/key.js";
 import { addLoadCommand } from "./commands/load.js";
 import { addReplayCommand } from "./commands/replay.js";
-import { addDemoCommand } from "./commands/demo.js";
 import { addServeCommand } from "./commands/serve.js";
 import { ROLES, type Role } from "./config/schema.js";
 
@@ -17,9 +16,10 @@ const io = {
 };
 
 const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
-const program = new Command("meterstorm").description("deltas, consumption and alerts from energy meters that never stop sending").version(version);
+const program = new Command("meterstorm")
+  .description("deltas, consumption and alerts from energy meters that never stop sending")
+  .version(version);
 addServeCommand(program);
-addDemoCommand(program);
 program
   .command("check")
   .description("validate a configuration and print every fault with its path and a remedy")

@@ -95,11 +95,17 @@ export class Api {
   async #query(request: HttpRequest): Promise<HttpAnswer> {
     const identity = this.#options.authenticate(request.authorization);
     if (identity === null) {
-      return errorAnswer(401, "unauthorized", "send Authorization: Bearer <tenant>.<keyId>.<secret> with a token that this engine knows", {
-        "www-authenticate": "Bearer",
-      });
+      return errorAnswer(
+        401,
+        "unauthorized",
+        "send Authorization: Bearer <tenant>.<keyId>.<secret> with a token that this engine knows",
+        {
+          "www-authenticate": "Bearer",
+        },
+      );
     }
-    if (identity.role === "ingest") return errorAnswer(403, "forbidden", `this key's role is "ingest"; queries take "read" or "admin"`);
+    if (identity.role === "ingest")
+      return errorAnswer(403, "forbidden", `this key's role is "ingest"; queries take "read" or "admin"`);
     const parts = request.path.split("/").slice(2).map(decodePart);
     const [first, meter, table, ...rest] = parts;
     if (first === "alerts" && meter === undefined) return this.#alerts(identity.tenant, request.query);
@@ -149,12 +155,26 @@ export class Api {
     const { from, to } = afterCursor(query);
     const month = period === "month";
     const calendar = calendarFor(settings.timezone);
-    const span = month ? { from: calendar.monthStart(from), to: Math.max(to, to > from ? calendar.monthEnd(to - 1) : to) } : { from, to };
-    const rows = await this.#options.store.consumption(tenant, meter, month ? "day" : period, span, month ? limits.maxQueryRows : limit + 1);
+    const span = month
+      ? { from: calendar.monthStart(from), to: Math.max(to, to > from ? calendar.monthEnd(to - 1) : to) }
+      : { from, to };
+    const rows = await this.#options.store.consumption(
+      tenant,
+      meter,
+      month ? "day" : period,
+      span,
+      month ? limits.maxQueryRows : limit + 1,
+    );
     if (rows.length === 0 && (await this.#ask(tenant, meter)) === null) return unknownMeter(meter);
     if (month) {
       const months = monthsOf(rows, calendar, settings.decimals + decimalsOf(settings.multiplier), settings.kind === "gauge");
-      return textAnswer(200, consumptionJson(months.map((row) => ({ ...row, period: "day" as const })), settings.timezone));
+      return textAnswer(
+        200,
+        consumptionJson(
+          months.map((row) => ({ ...row, period: "day" as const })),
+          settings.timezone,
+        ),
+      );
     }
     const next = rows.length > limit ? String(rows[limit]!.ts) : null;
     return textAnswer(200, consumptionJson(rows.slice(0, limit), settings.timezone), nextCursor(next));
@@ -172,7 +192,9 @@ export class Api {
       ...(meter === null ? {} : { meter }),
       ...(rule === null ? {} : { rule }),
     });
-    const incidents = incidentsOf(transitions).filter((incident) => incident.ts < to && (state === null || incident.state === state));
+    const incidents = incidentsOf(transitions).filter(
+      (incident) => incident.ts < to && (state === null || incident.state === state),
+    );
     return textAnswer(200, incidentsJson(incidents.slice(-limit)));
   }
 }
@@ -190,7 +212,8 @@ function afterCursor(query: URLSearchParams): { from: number; to: number } {
   const asked = range(query);
   const cursor = query.get("cursor");
   if (cursor === null || cursor === "") return asked;
-  if (!/^\d{1,15}$/.test(cursor)) throw new MeterstormError("parameter_invalid", "cursor is not one that this engine gave out; leave it away to begin anew");
+  if (!/^\d{1,15}$/.test(cursor))
+    throw new MeterstormError("parameter_invalid", "cursor is not one that this engine gave out; leave it away to begin anew");
   return { from: Math.max(asked.from, Number(cursor)), to: asked.to };
 }
 
@@ -206,9 +229,18 @@ function decimalsOf(multiplier: number): number {
 function pageAnswer(page: { file: string; type: string }): HttpAnswer {
   try {
     const body = readFileSync(join(packageRoot, "engine", "api", page.file));
-    return { status: 200, type: page.type, body, headers: { "content-security-policy": CONSOLE, "x-content-type-options": "nosniff" } };
+    return {
+      status: 200,
+      type: page.type,
+      body,
+      headers: { "content-security-policy": CONSOLE, "x-content-type-options": "nosniff" },
+    };
   } catch (error) {
-    return errorAnswer(404, "not_found", `the console's file ${page.file} is missing from this installation: ${messageOf(error)}`);
+    return errorAnswer(
+      404,
+      "not_found",
+      `the console's file ${page.file} is missing from this installation: ${messageOf(error)}`,
+    );
   }
 }
 

@@ -20,7 +20,18 @@ export function incidentsOf(transitions: readonly AlertRow[]): Incident[] {
   const incidents = new Map<string, Incident>();
   for (const { incident, meter, rule, state, severity, ts, value, threshold } of transitions) {
     const known = incidents.get(incident);
-    if (known === undefined) incidents.set(incident, { incident, meter, rule, state, severity, ts, value, threshold, resolved: state === "resolved" ? ts : null });
+    if (known === undefined)
+      incidents.set(incident, {
+        incident,
+        meter,
+        rule,
+        state,
+        severity,
+        ts,
+        value,
+        threshold,
+        resolved: state === "resolved" ? ts : null,
+      });
     else {
       known.state = state;
       known.severity = severity;

@@ -22,7 +22,14 @@ export function monthsOf(days: readonly ConsumptionRow[], calendar: Calendar, de
   return months;
 }
 
-function monthOf(days: readonly ConsumptionRow[], start: number, end: number, calendar: Calendar, decimals: number, mean: boolean): MonthRow {
+function monthOf(
+  days: readonly ConsumptionRow[],
+  start: number,
+  end: number,
+  calendar: Calendar,
+  decimals: number,
+  mean: boolean,
+): MonthRow {
   const scale = 10 ** decimals;
   const month: MonthRow = { ts: start, value: null, min: null, max: null, coverage: 0, readings: 0, flags: 0 };
   let units = 0;

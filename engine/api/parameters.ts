@@ -15,7 +15,9 @@ export function instant(query: URLSearchParams, name: string, otherwise: number)
   const ms = /^-?\d+$/.test(text) ? Number(text) : Date.parse(text);
   const withOffset = /^-?\d+$/.test(text) || /(Z|[+-]\d{2}:?\d{2})$/i.test(text.trim());
   if (!Number.isFinite(ms) || !withOffset) {
-    throw fault(`${name} is "${text.slice(0, 64)}"; give epoch milliseconds or RFC 3339 with an offset, such as 2026-01-01T00:00:00Z`);
+    throw fault(
+      `${name} is "${text.slice(0, 64)}"; give epoch milliseconds or RFC 3339 with an offset, such as 2026-01-01T00:00:00Z`,
+    );
   }
   return Math.min(Math.max(ms, FOREVER.from), FOREVER.to);
 }
@@ -31,11 +33,17 @@ export function count(query: URLSearchParams, name: string, otherwise: number, m
   const text = query.get(name);
   if (text === null || text === "") return otherwise;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > most) throw fault(`${name} is "${text.slice(0, 64)}"; give a whole number from 1 to ${most}`);
+  if (!Number.isInteger(value) || value < 1 || value > most)
+    throw fault(`${name} is "${text.slice(0, 64)}"; give a whole number from 1 to ${most}`);
   return value;
 }
 
-export function choice<T extends string>(query: URLSearchParams, name: string, allowed: readonly T[], otherwise: T | null): T | null {
+export function choice<T extends string>(
+  query: URLSearchParams,
+  name: string,
+  allowed: readonly T[],
+  otherwise: T | null,
+): T | null {
   const text = query.get(name);
   if (text === null || text === "") return otherwise;
   if (!allowed.includes(text as T)) throw fault(`${name} is "${text.slice(0, 64)}"; it must be one of ${allowed.join(", ")}`);

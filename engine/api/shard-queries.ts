@@ -14,7 +14,8 @@ export class ShardQueries {
   /** Throws MeterstormError `busy` when too many are open, the ring is full, or no answer came in time. */
   async ask(shard: Shard, query: object): Promise<unknown> {
     if (shard.trouble !== "") throw new MeterstormError("busy", `shard ${shard.index} cannot answer now: ${shard.trouble}`);
-    if (this.#open.size >= MAX_OPEN) throw new MeterstormError("busy", `${MAX_OPEN} queries wait for shards already; ask again in a moment`);
+    if (this.#open.size >= MAX_OPEN)
+      throw new MeterstormError("busy", `${MAX_OPEN} queries wait for shards already; ask again in a moment`);
     const id = this.#nextId++;
     const answer = new Promise<string>((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -25,7 +25,9 @@ export function addServeCommand(program: Command): void {
     .description("run the engine")
     .option("--config <file>", "configuration (default: embedded store, one demo client)")
     .option("--data-dir <folder>", "data directory when there is no configuration", "./data")
-    .addOption(new Option("--log-level <level>", "how much is logged").choices(["debug", "info", "warn", "error"]).default("info"))
+    .addOption(
+      new Option("--log-level <level>", "how much is logged").choices(["debug", "info", "warn", "error"]).default("info"),
+    )
     .addHelpText("after", HELP)
     .action(serve);
 }

@@ -5,7 +5,16 @@ import type { TenantConfig } from "../config/schema.js";
 import { type Window, Windows } from "../lanes/windows.js";
 import { Input, Outcome } from "../memory/protocol.js";
 import { type LaneOfClient, type OutcomeListener, type Shard, textOf } from "../shards/shard.js";
-import { type Connection, type ConnectionHandler, errorAnswer, type HttpAnswer, type HttpRequest, textAnswer, type UpgradeAnswer, type UpgradeRequest } from "./network.js";
+import {
+  type Connection,
+  type ConnectionHandler,
+  errorAnswer,
+  type HttpAnswer,
+  type HttpRequest,
+  textAnswer,
+  type UpgradeAnswer,
+  type UpgradeRequest,
+} from "./network.js";
 
 export const PROTOCOL = "meterstorm.v1";
 const NO_BYTES = new Uint8Array(0);
@@ -55,7 +64,8 @@ export class Gateway implements OutcomeListener {
       accept: false,
       answer: errorAnswer(status, code, message, headers),
     });
-    if (this.draining) return refuse(503, "draining", "the engine is shutting down; connect again in a moment", { "retry-after": "2" });
+    if (this.draining)
+      return refuse(503, "draining", "the engine is shutting down; connect again in a moment", { "retry-after": "2" });
     const sender = this.#sender(request.authorization, request.query.get("datalogger"));
     if ("status" in sender) return { accept: false, answer: sender };
     if (!request.protocols.includes(PROTOCOL)) {
@@ -65,9 +75,12 @@ export class Gateway implements OutcomeListener {
     const allowed = tenant.limits.connections;
     const replaces = this.#byDatalogger.has(keyOf(tenant.id, datalogger));
     if (!replaces && this.connectionsOf(tenant.id) >= allowed) {
-      return refuse(429, "connection_limit", `the client has ${allowed} connections, which is its limit`, { "retry-after": "10" });
+      return refuse(429, "connection_limit", `the client has ${allowed} connections, which is its limit`, {
+        "retry-after": "10",
+      });
     }
-    if (!this.windows.hasRoom) return refuse(429, "busy", "the engine's memory for frames in flight is full", { "retry-after": "1" });
+    if (!this.windows.hasRoom)
+      return refuse(429, "busy", "the engine's memory for frames in flight is full", { "retry-after": "1" });
     const shard = this.#options.shardOf(tenant.id, datalogger);
     return { accept: true, protocol: PROTOCOL, handler: new SessionHandler(this, this.#nextId++, tenant, datalogger, shard) };
   }
@@ -79,7 +92,10 @@ export class Gateway implements OutcomeListener {
     if ("status" in sender) return sender;
     const { tenant, datalogger } = sender;
     const shard = this.#options.shardOf(tenant.id, datalogger);
-    if (shard.trouble !== "") return errorAnswer(503, "shard_down", `readings of this client cannot be taken now: ${shard.trouble}`, { "retry-after": "2" });
+    if (shard.trouble !== "")
+      return errorAnswer(503, "shard_down", `readings of this client cannot be taken now: ${shard.trouble}`, {
+        "retry-after": "2",
+      });
     const lane = laneOf(shard, tenant);
     if (lane.bytes + request.body.length > limits.maxLaneBytes || !this.windows.hasRoom) {
       return errorAnswer(429, "lane_full", "more readings of this client wait than may wait", { "retry-after": "1" });
@@ -102,17 +118,30 @@ export class Gateway implements OutcomeListener {
     return answer;
   }
 
-  #sender(authorization: string | undefined, datalogger: string | null): { tenant: TenantConfig; datalogger: string } | HttpAnswer {
+  #sender(
+    authorization: string | undefined,
+    datalogger: string | null,
+  ): { tenant: TenantConfig; datalogger: string } | HttpAnswer {
     const identity = this.#options.authenticate(authorization);
     const tenant = identity === null ? undefined : this.#options.tenant(identity.tenant);
     if (identity === null || tenant === undefined) {
-      return errorAnswer(401, "unauthorized", "send Authorization: Bearer <tenant>.<keyId>.<secret> with a token that this engine knows", {
-        "www-authenticate": "Bearer",
-      });
+      return errorAnswer(
+        401,
+        "unauthorized",
+        "send Authorization: Bearer <tenant>.<keyId>.<secret> with a token that this engine knows",
+        {
+          "www-authenticate": "Bearer",
+        },
+      );
     }
-    if (identity.role === "read") return errorAnswer(403, "forbidden", `this key's role is "read"; sending readings takes "ingest" or "admin"`);
+    if (identity.role === "read")
+      return errorAnswer(403, "forbidden", `this key's role is "read"; sending readings takes "ingest" or "admin"`);
     if (!isId(datalogger)) {
-      return errorAnswer(400, "datalogger_invalid", "add ?datalogger=ID to the address: 1–128 characters without control characters");
+      return errorAnswer(
+        400,
+        "datalogger_invalid",
+        "add ?datalogger=ID to the address: 1–128 characters without control characters",
+      );
     }
     return { tenant, datalogger };
   }
@@ -187,7 +216,8 @@ export class Gateway implements OutcomeListener {
   /** Ends every connection, for a shutdown. */
   closeAll(code: number, reason: string): void {
     for (const session of [...this.#sessions.values()]) session.end(code, reason, "");
-    for (const { resolve } of this.#posts.values()) resolve(errorAnswer(503, "draining", "the engine is shutting down; send it again", { "retry-after": "2" }));
+    for (const { resolve } of this.#posts.values())
+      resolve(errorAnswer(503, "draining", "the engine is shutting down; send it again", { "retry-after": "2" }));
     this.#posts.clear();
   }
 }
@@ -264,7 +294,16 @@ class SessionHandler implements ConnectionHandler {
     const { maxFrameBytes } = limits;
     const window = this.#gateway.windows.sizeOf(this.#window);
     this.#connection?.send(
-      JSON.stringify({ type: "welcome", protocol: PROTOCOL, tenant: this.tenant.id, datalogger: this.datalogger, ack, lastSeq, window, maxFrameBytes }),
+      JSON.stringify({
+        type: "welcome",
+        protocol: PROTOCOL,
+        tenant: this.tenant.id,
+        datalogger: this.datalogger,
+        ack,
+        lastSeq,
+        window,
+        maxFrameBytes,
+      }),
     );
   }
 

@@ -41,7 +41,9 @@ export interface UpgradeRequest {
   readonly origin: string | undefined;
 }
 
-export type UpgradeAnswer = { accept: true; protocol: string; handler: ConnectionHandler } | { accept: false; answer: HttpAnswer };
+export type UpgradeAnswer =
+  | { accept: true; protocol: string; handler: ConnectionHandler }
+  | { accept: false; answer: HttpAnswer };
 
 export interface NetworkHandlers {
   upgrade(request: UpgradeRequest): UpgradeAnswer;

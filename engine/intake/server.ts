@@ -1,5 +1,5 @@
-import { STATUS_CODES } from "node:http";
 import uws from "uWebSockets.js";
+import { STATUS_CODES } from "node:http";
 import { MeterstormError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import {
@@ -109,7 +109,12 @@ function serverOf(app: uws.TemplatedApp, token: uws.us_listen_socket): NetworkSe
   };
 }
 
-function upgrade(response: uws.HttpResponse, request: uws.HttpRequest, context: uws.us_socket_context_t, handlers: NetworkHandlers): void {
+function upgrade(
+  response: uws.HttpResponse,
+  request: uws.HttpRequest,
+  context: uws.us_socket_context_t,
+  handlers: NetworkHandlers,
+): void {
   const asked: UpgradeRequest = {
     path: request.getUrl(),
     query: new URLSearchParams(request.getQuery() ?? ""),
@@ -165,9 +170,10 @@ function serve(response: uws.HttpResponse, request: uws.HttpRequest, handlers: N
     return;
   }
   if (method === "GET" || method === "HEAD") answer(new Uint8Array(0));
-  else readBody(response, maxBytes, answer, () => {
-    aborted = true;
-  });
+  else
+    readBody(response, maxBytes, answer, () => {
+      aborted = true;
+    });
 }
 
 function readBody(response: uws.HttpResponse, maxBytes: number, done: (body: Uint8Array) => void, refused: () => void): void {

@@ -29,6 +29,8 @@ export class Lane {
   deficit = 0;
   /** Whether the scheduler has it in its round. */
   active = false;
+  /** Whether its turn in the round was cut short by a full ring. */
+  inTurn = false;
   #tokens: number;
   #refilledMs = 0;
 

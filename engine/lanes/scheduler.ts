@@ -6,13 +6,16 @@ import { type Lane, RECORD_COST_BYTES } from "./lane.js";
 const QUANTUM_BYTES = 64 * 1024;
 /** A lane's debt for what its frames cost more than others is worked off within this many rounds at most. */
 const MAX_DEBT_ROUNDS = 64;
+/** What a lane got back for frames that cost less than others, it uses up within as many. */
+const MAX_CREDIT_ROUNDS = 8;
 const PAUSE_CHECK_MS = 20;
 
 /**
  * Deficit round robin between the lanes of one shard (Shreedhar & Varghese, 1995).
  *
  * A lane pays for its bytes when they move, and afterwards for what they really cost: the shard reports the time
- * that each lane's frames took, and a lane whose bytes took longer than the average pays the difference.
+ * that each lane's frames took, and a lane whose bytes took longer than the average pays the difference, one whose
+ * bytes took less gets it back.
  * Only `limits.ringWaitingBytes` wait unread in the ring; all else waits in the lanes, where it is fair.
  */
 export class Scheduler {
@@ -65,11 +68,12 @@ export class Scheduler {
       const paused = lane.pauseMs(nowMs) > 0;
       if (paused) this.#schedulePause();
       else {
-        lane.deficit += QUANTUM_BYTES * lane.weight;
+        // A turn that a full ring cut short goes on; it is not a new one.
+        if (!lane.inTurn) lane.deficit += QUANTUM_BYTES * lane.weight;
         progress = true;
-        if (!this.#turn(lane)) {
+        lane.inTurn = !this.#turn(lane);
+        if (lane.inTurn) {
           // The round goes on here next time: those that had their turn stand behind those that had not.
-          lane.deficit = Math.min(lane.deficit, QUANTUM_BYTES * lane.weight);
           this.#active = [...this.#active.slice(i), ...still];
           return false;
         }
@@ -86,7 +90,7 @@ export class Scheduler {
 
   /** Moves what the lane's deficit allows; false when the ring is full. */
   #turn(lane: Lane): boolean {
-    while (lane.deficit >= 0) {
+    while (lane.deficit > 0) {
       const head = lane.peek();
       if (head === undefined) return true;
       const cost = head.payload.length + RECORD_COST_BYTES;
@@ -114,7 +118,9 @@ export class Scheduler {
     lane.spend(readings);
     if (bytes === 0) return;
     this.#microsPerByte += ((micros / bytes - this.#microsPerByte) * Math.min(bytes, 65_536)) / 1_000_000;
-    const extra = micros / this.#microsPerByte - bytes;
-    if (extra > 0 && lane.active) lane.deficit = Math.max(lane.deficit - extra, -MAX_DEBT_ROUNDS * QUANTUM_BYTES * lane.weight);
+    if (!lane.active) return;
+    const quantum = QUANTUM_BYTES * lane.weight;
+    const owed = lane.deficit - (micros / this.#microsPerByte - bytes);
+    lane.deficit = Math.min(Math.max(owed, -MAX_DEBT_ROUNDS * quantum), MAX_CREDIT_ROUNDS * quantum);
   }
 }

@@ -34,7 +34,10 @@ const HEADER_BYTES = 24;
 const PAD = 0xffffffff;
 
 export function createRing(capacityBytes: number): SharedArrayBuffer {
-  invariant(capacityBytes >= 4096 && (capacityBytes & (capacityBytes - 1)) === 0, `a ring's capacity is a power of two of at least 4096 bytes, not ${capacityBytes}`);
+  invariant(
+    capacityBytes >= 4096 && (capacityBytes & (capacityBytes - 1)) === 0,
+    `a ring's capacity is a power of two of at least 4096 bytes, not ${capacityBytes}`,
+  );
   return new SharedArrayBuffer(CONTROL_BYTES + capacityBytes);
 }
 

@@ -39,4 +39,3 @@ export class ThreadPool {
     await this.#pool.destroy();
   }
 }
-

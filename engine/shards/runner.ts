@@ -20,11 +20,18 @@ export class ShardRunner {
     return this.#pool.runDuckDb(path, port);
   }
 
-  start(taskOf: (index: number) => Omit<ShardTask, "input" | "output" | "life">, onFailed: (shard: Shard, error: MeterstormError) => void): void {
+  start(
+    taskOf: (index: number) => Omit<ShardTask, "input" | "output" | "life">,
+    onFailed: (shard: Shard, error: MeterstormError) => void,
+  ): void {
     this.#tasks = this.#shards.map((shard) => this.#run(shard, taskOf(shard.index), onFailed));
   }
 
-  async #run(shard: Shard, task: Omit<ShardTask, "input" | "output" | "life">, onFailed: (shard: Shard, error: MeterstormError) => void): Promise<void> {
+  async #run(
+    shard: Shard,
+    task: Omit<ShardTask, "input" | "output" | "life">,
+    onFailed: (shard: Shard, error: MeterstormError) => void,
+  ): Promise<void> {
     const { input, output, lifeBuffer: life } = shard;
     const fail = (code: string, message: string) => {
       shard.trouble = message;

@@ -53,7 +53,9 @@ export class Shard {
   lane(client: ClientLimits): LaneOfClient {
     const known = this.#lanes.get(client.tenant);
     if (known !== undefined) return known;
-    const lane = Object.assign(new Lane(this.#lanesById.length, client.tenant, client.weight, client.readingsPerSecond), { connections: 0 });
+    const lane = Object.assign(new Lane(this.#lanesById.length, client.tenant, client.weight, client.readingsPerSecond), {
+      connections: 0,
+    });
     this.#lanes.set(client.tenant, lane);
     this.#lanesById.push(lane);
     return lane;

@@ -28,9 +28,11 @@ export function readHeader(u8: Uint8Array, u32: Uint32Array, at: number, length:
   header.count = 0;
   header.seq = 0;
   header.fault = "";
-  if (length < BINARY_HEADER_BYTES) return unreadable(`a binary frame has a header of ${BINARY_HEADER_BYTES} bytes; this one has ${length} bytes in all`);
+  if (length < BINARY_HEADER_BYTES)
+    return unreadable(`a binary frame has a header of ${BINARY_HEADER_BYTES} bytes; this one has ${length} bytes in all`);
   const type = u8[at]!;
-  if (type !== BinaryType.READINGS && type !== BinaryType.BIND) return unreadable(`the frame's type is ${type}; 1 (readings) and 2 (bind) are known`);
+  if (type !== BinaryType.READINGS && type !== BinaryType.BIND)
+    return unreadable(`the frame's type is ${type}; 1 (readings) and 2 (bind) are known`);
   if (u8[at + 1] !== 1) return unreadable(`the frame's version is ${u8[at + 1]}; this engine speaks version 1`);
   const word = at >> 2;
   header.count = u32[word + 1]!;
@@ -44,7 +46,8 @@ export function readHeader(u8: Uint8Array, u32: Uint32Array, at: number, length:
   if (!isSeq(header.seq)) return unreadable(`seq is ${header.seq}; it must lie in 1 … 2^53 - 1`);
   if (padding !== 0) return malformed("bytes 2 and 3 of a frame are zero");
   const expected = BINARY_HEADER_BYTES + header.count * BINARY_READING_BYTES;
-  if (expected !== length) return malformed(`the header says ${header.count} readings, which make ${expected} bytes; the frame has ${length}`);
+  if (expected !== length)
+    return malformed(`the header says ${header.count} readings, which make ${expected} bytes; the frame has ${length}`);
   return Header.READINGS;
 }
 

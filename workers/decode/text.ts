@@ -20,9 +20,15 @@ export function readTextFrame(text: string): TextFrame {
     return { seq: seqOfBrokenText(text), readings: null, fault: `not JSON: ${(error as Error).message}` };
   }
   if (Array.isArray(parsed)) return { seq: 0, readings: parsed, fault: "" };
-  if (typeof parsed !== "object" || parsed === null) return { seq: 0, readings: null, fault: "a frame is an object with seq and readings" };
+  if (typeof parsed !== "object" || parsed === null)
+    return { seq: 0, readings: null, fault: "a frame is an object with seq and readings" };
   const { seq, readings } = parsed as { seq?: unknown; readings?: unknown };
-  if (seq !== undefined && !isSeq(seq)) return { seq: 0, readings: null, fault: `seq is ${JSON.stringify(seq)?.slice(0, 40)}; it must be a whole number in 1 … 2^53 - 1` };
+  if (seq !== undefined && !isSeq(seq))
+    return {
+      seq: 0,
+      readings: null,
+      fault: `seq is ${JSON.stringify(seq)?.slice(0, 40)}; it must be a whole number in 1 … 2^53 - 1`,
+    };
   if (!Array.isArray(readings)) return { seq: seq ?? 0, readings: null, fault: "readings must be an array" };
   return { seq: seq ?? 0, readings, fault: "" };
 }
@@ -89,5 +95,13 @@ function isRealDate(ts: string, match: RegExpExecArray): boolean {
   const year = Number(ts.slice(0, 4));
   const month = Number(match[1]);
   const day = Number(match[2]);
-  return month >= 1 && month <= 12 && day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate() && Number(match[3]) < 24 && Number(match[4]) < 60 && Number(match[5]) < 60;
+  return (
+    month >= 1 &&
+    month <= 12 &&
+    day >= 1 &&
+    day <= new Date(Date.UTC(year, month, 0)).getUTCDate() &&
+    Number(match[3]) < 24 &&
+    Number(match[4]) < 60 &&
+    Number(match[5]) < 60
+  );
 }

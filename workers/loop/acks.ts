@@ -25,7 +25,15 @@ export class AckQueue {
   }
 
   /** `detail`: rejects of a frame, each a JSON object, the parts of a post's answer, or null. */
-  push(position: number, session: number, datalogger: number, seq: number, bytes: number, arrivalMs: number, detail: readonly string[] | null): void {
+  push(
+    position: number,
+    session: number,
+    datalogger: number,
+    seq: number,
+    bytes: number,
+    arrivalMs: number,
+    detail: readonly string[] | null,
+  ): void {
     if (this.#size === this.#capacity) this.#grow();
     const at = (this.#head + this.#size++) & (this.#capacity - 1);
     this.#positions[at] = position;
@@ -38,7 +46,17 @@ export class AckQueue {
   }
 
   /** Hands over, in order, every frame whose unit ends at or before `position`. */
-  release(position: number, give: (session: number, datalogger: number, seq: number, bytes: number, arrivalMs: number, detail: readonly string[] | null) => void): void {
+  release(
+    position: number,
+    give: (
+      session: number,
+      datalogger: number,
+      seq: number,
+      bytes: number,
+      arrivalMs: number,
+      detail: readonly string[] | null,
+    ) => void,
+  ): void {
     while (this.#size > 0) {
       const at = this.#head;
       if (this.#positions[at]! > position) return;

@@ -5,7 +5,7 @@ import { limits } from "../../engine/base/limits.js";
 import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
 import { AlertBook } from "../state/alerts.js";
 import { Applied, MeterBook } from "../state/book.js";
-import { ChangedSet } from "../state/changed.js";
+import type { ChangedSet } from "../state/changed.js";
 import { Directory } from "../state/directory.js";
 
 const TS_INVALID = -1 - rejectCodeIndex("ts_invalid");
@@ -43,7 +43,13 @@ export class Applier {
   #late = 0;
   #transitions = 0;
 
-  constructor(plans: readonly TenantPlan[], out: EntryWriter, directory = new Directory(), book = new MeterBook(), alerts = new AlertBook()) {
+  constructor(
+    plans: readonly TenantPlan[],
+    out: EntryWriter,
+    directory = new Directory(),
+    book = new MeterBook(),
+    alerts = new AlertBook(),
+  ) {
     this.#plans = new Map(plans.map((plan) => [plan.id, plan]));
     this.out = out;
     this.directory = directory;
@@ -201,7 +207,8 @@ export class Applier {
     else if (type === NameType.METER) this.openMeter(number, parent, text, owner, detail);
     else if (type === NameType.RULE) this.directory.addRule(number, text);
     else if (type === NameType.SETTINGS) this.addSettings(number, text);
-    else if (type === NameType.RULES) this.alerts.setRules(number, this.directory.tenant(number), JSON.parse(text) as TenantPlan["rules"]);
+    else if (type === NameType.RULES)
+      this.alerts.setRules(number, this.directory.tenant(number), JSON.parse(text) as TenantPlan["rules"]);
   }
 }
 

@@ -1,11 +1,11 @@
-import type { ShardStats } from "../../engine/memory/protocol.js";
 import type { RejectCode } from "../../engine/base/errors.js";
+import type { ShardStats } from "../../engine/memory/protocol.js";
 
 type Table = Map<string, Map<string, number>>;
 
 function bump(table: Table, tenant: string, key: string, by: number): void {
-  let row = table.get(tenant);
-  if (row === undefined) table.set(tenant, (row = new Map()));
+  const row = table.get(tenant) ?? new Map<string, number>();
+  table.set(tenant, row);
   row.set(key, (row.get(key) ?? 0) + by);
 }
 

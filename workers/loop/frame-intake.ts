@@ -6,7 +6,7 @@ import type { Origin } from "../../engine/memory/protocol.js";
 import type { RingConsumer } from "../../engine/memory/ring.js";
 import { BINARY_HEADER_BYTES, Header, header, readBindings, readHeader } from "../decode/binary.js";
 import { frameHash, hashFrame } from "../decode/frame-hash.js";
-import { readReading, readTextFrame, reading, timestampOf } from "../decode/text.js";
+import { reading, readReading, readTextFrame, timestampOf } from "../decode/text.js";
 import { isRemembered, rememberFrame } from "../state/directory.js";
 import { type Applier, rejectOf } from "./applier.js";
 import type { Counters } from "./counters.js";
@@ -95,7 +95,8 @@ export class FrameIntake {
     const { payloadAt, payloadBytes, number: arrivalMs } = ring;
     const bytes = ring.bytes.subarray(payloadAt, payloadAt + payloadBytes);
     const frame = readTextFrame(textOf(bytes));
-    if (frame.seq === 0) return this.#close(1007, "malformed", frame.fault !== "" ? frame.fault : "a frame over WebSocket needs a seq");
+    if (frame.seq === 0)
+      return this.#close(1007, "malformed", frame.fault !== "" ? frame.fault : "a frame over WebSocket needs a seq");
     hashFrame(ring.bytes, u32, payloadAt, payloadBytes);
     const known = this.#judgeSeq(session, frame.seq, arrivalMs);
     if (known !== Taken.UNIT) return known;
@@ -113,7 +114,11 @@ export class FrameIntake {
     this.seq = frame.seq;
     if (frame.readings === null) return this.#close(400, "malformed", frame.fault);
     if (frame.readings.length > limits.maxReadingsPerFrame) {
-      return this.#close(413, "too_many_readings", `a post has at most ${limits.maxReadingsPerFrame} readings; this one has ${frame.readings.length}`);
+      return this.#close(
+        413,
+        "too_many_readings",
+        `a post has at most ${limits.maxReadingsPerFrame} readings; this one has ${frame.readings.length}`,
+      );
     }
     const number = this.#applier.dataloggerNumber(origin.tenant, origin.datalogger);
     this.#applier.out.beginUnit(UnitType.POST, arrivalMs, number, 0, 0, 0);
@@ -240,10 +245,25 @@ export class FrameIntake {
     const meter = this.#meter(tenant, reading.meter, datalogger);
     if (meter < 0) return meter;
     const withdrawn = exchange === null;
-    return this.#applier.exchange(meter, ts, withdrawn ? Number.NaN : (final as number), withdrawn ? Number.NaN : (start as number), rev, arrivalMs);
+    return this.#applier.exchange(
+      meter,
+      ts,
+      withdrawn ? Number.NaN : (final as number),
+      withdrawn ? Number.NaN : (start as number),
+      rev,
+      arrivalMs,
+    );
   }
 
-  #rejectText(tenant: string, datalogger: number, seq: number, index: number, answer: number, arrivalMs: number, element: unknown): void {
+  #rejectText(
+    tenant: string,
+    datalogger: number,
+    seq: number,
+    index: number,
+    answer: number,
+    arrivalMs: number,
+    element: unknown,
+  ): void {
     const id = typeof reading.meter === "string" ? wellFormed(reading.meter.slice(0, limits.maxIdChars)) : "";
     const raw = Buffer.from((JSON.stringify(element) ?? "").slice(0, limits.rejectedReadingBytes));
     this.#reject(tenant, datalogger, seq, index, answer, arrivalMs, id, raw.subarray(0, limits.rejectedReadingBytes));
@@ -280,11 +300,23 @@ export class FrameIntake {
     this.#keepReject(tenant, datalogger, code, arrivalMs, seq, index, id, raw);
   }
 
-  #keepReject(tenant: string, datalogger: number, code: number, arrivalMs: number, seq: number, index: number, id: string, raw: Uint8Array): void {
+  #keepReject(
+    tenant: string,
+    datalogger: number,
+    code: number,
+    arrivalMs: number,
+    seq: number,
+    index: number,
+    id: string,
+    raw: Uint8Array,
+  ): void {
     this.#counters.rejected(tenant, REJECT_CODES[code] as RejectCode);
     const hour = Math.floor(arrivalMs / 3_600_000);
     let budget = this.#rejectBudget.get(tenant);
-    if (budget === undefined || budget.hour !== hour) this.#rejectBudget.set(tenant, (budget = { hour, rows: 0 }));
+    if (budget === undefined || budget.hour !== hour) {
+      budget = { hour, rows: 0 };
+      this.#rejectBudget.set(tenant, budget);
+    }
     if (budget.rows++ < limits.rejectedRowsPerHour) this.#applier.out.reject(datalogger, code, arrivalMs, seq, index, id, raw);
   }
 }

@@ -78,7 +78,15 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
     },
     applier,
   );
-  const snapshots = new SnapshotKeeper({ disk, clock, directory, journal, applier, keepMs: options.journalKeepMs, position: from });
+  const snapshots = new SnapshotKeeper({
+    disk,
+    clock,
+    directory,
+    journal,
+    applier,
+    keepMs: options.journalKeepMs,
+    position: from,
+  });
   return { loop, journal, applier, sink, snapshots };
 }
 

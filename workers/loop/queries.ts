@@ -35,7 +35,9 @@ export function answerQuery(applier: Applier, text: string): string {
   const tenant = applier.directory.tenantNumber(query.tenant);
   if (query.kind === "meters") {
     if (tenant < 0) return "[]";
-    const ids = [...applier.directory.metersOf(tenant).keys()].filter((id) => id > query.after && id.includes(query.contains)).sort();
+    const ids = [...applier.directory.metersOf(tenant).keys()]
+      .filter((id) => id > query.after && id.includes(query.contains))
+      .sort();
     return JSON.stringify(ids.slice(0, query.limit).map((id) => summaryOf(applier, tenant, id)));
   }
   if (tenant < 0 || applier.directory.meterNumber(tenant, query.meter) < 0) return "null";
@@ -48,7 +50,14 @@ function changedMeters(applier: Applier, limit: number): ChangedMeter[] {
   return applier.changed.take(limit).map((number) => {
     applier.book.running(number, running);
     const { ts, value, delta, flags, hour, day } = running;
-    const json = JSON.stringify({ ts, value, delta: nullable(delta), flags, hour: nullable(hour.value), day: nullable(day.value) });
+    const json = JSON.stringify({
+      ts,
+      value,
+      delta: nullable(delta),
+      flags,
+      hour: nullable(hour.value),
+      day: nullable(day.value),
+    });
     return { tenant: applier.directory.tenantOfMeter(number), meter: applier.directory.meter(number), json };
   });
 }
@@ -59,7 +68,12 @@ export function summaryOf(applier: Applier, tenant: number, id: string): MeterSu
   applier.book.running(number, running);
   const last = Number.isNaN(running.ts)
     ? null
-    : { ts: new Date(running.ts).toISOString(), value: running.value, delta: nullable(running.delta), flags: flagNames(running.flags) };
+    : {
+        ts: new Date(running.ts).toISOString(),
+        value: running.value,
+        delta: nullable(running.delta),
+        flags: flagNames(running.flags),
+      };
   const open: MeterSummary["running"] = {};
   for (const period of PERIODS) {
     const { start, value } = running[period];

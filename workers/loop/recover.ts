@@ -4,7 +4,15 @@ import { rememberFrame } from "../state/directory.js";
 import type { Applier } from "./applier.js";
 
 /** Kinds whose bytes a replay must bring forth again exactly. */
-const COMPARED: ReadonlySet<number> = new Set([Kind.READING, Kind.REWRITE, Kind.INPUT, Kind.LATE, Kind.PERIOD, Kind.ALERT, Kind.EXCHANGE]);
+const COMPARED: ReadonlySet<number> = new Set([
+  Kind.READING,
+  Kind.REWRITE,
+  Kind.INPUT,
+  Kind.LATE,
+  Kind.PERIOD,
+  Kind.ALERT,
+  Kind.EXCHANGE,
+]);
 
 const utf8 = new TextDecoder();
 
@@ -49,7 +57,15 @@ export class Replayer {
         this.#applier.apply(u32[word + 1]!, f64[double + 1]!, f64[double + 2]!, u32[word + 8]!);
       } else if (kind === Kind.EXCHANGE) {
         const withdrawn = u32[word]! >>> 8 !== 0;
-        this.#applier.book.applyExchange(u32[word + 1]!, f64[double + 1]!, f64[double + 2]!, f64[double + 3]!, u32[word + 8]!, withdrawn, out);
+        this.#applier.book.applyExchange(
+          u32[word + 1]!,
+          f64[double + 1]!,
+          f64[double + 2]!,
+          f64[double + 3]!,
+          u32[word + 8]!,
+          withdrawn,
+          out,
+        );
       } else if (kind === Kind.STORED) this.stored = Math.max(this.stored, f64[double + 1]!);
     }
     this.#applier.takeLate();
@@ -77,7 +93,8 @@ function compare(journaled: Uint8Array, recomputed: Uint8Array): void {
   let b = nextCompared(is, 0);
   while (a < journaled.length && b < recomputed.length) {
     const size = entryBytes(was, a);
-    if (entryBytes(is, b) !== size || Buffer.compare(was.u8.subarray(a, a + size), is.u8.subarray(b, b + size)) !== 0) differs(was.u32, a);
+    if (entryBytes(is, b) !== size || Buffer.compare(was.u8.subarray(a, a + size), is.u8.subarray(b, b + size)) !== 0)
+      differs(was.u32, a);
     a = nextCompared(was, a + size);
     b = nextCompared(is, b + size);
   }

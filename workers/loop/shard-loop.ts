@@ -218,7 +218,15 @@ export class ShardLoop {
     }
     const position = base + this.#applier.out.length;
     const datalogger = session.dataloggerNumber < 0 ? UNNAMED : session.dataloggerNumber;
-    this.#acks.push(position, session.id, datalogger, seq, input.payloadBytes, input.number, rejects.length === 0 ? null : rejects);
+    this.#acks.push(
+      position,
+      session.id,
+      datalogger,
+      seq,
+      input.payloadBytes,
+      input.number,
+      rejects.length === 0 ? null : rejects,
+    );
     this.#collectAlerts(position);
   }
 
@@ -237,13 +245,24 @@ export class ShardLoop {
     } else {
       const position = base + this.#applier.out.length;
       const echoed = seq > 0 ? `"seq":${seq},` : "";
-      this.#acks.push(position, input.id, NONE, 0, 0, input.number, [`{${echoed}"accepted":${accepted},"rejected":[`, ...commaBetween(rejects), "]}"]);
+      this.#acks.push(position, input.id, NONE, 0, 0, input.number, [
+        `{${echoed}"accepted":${accepted},"rejected":[`,
+        ...commaBetween(rejects),
+        "]}",
+      ]);
       this.#collectAlerts(position);
     }
     this.#charge(input.extra, payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
   }
 
-  readonly #give = (session: number, datalogger: number, seq: number, bytes: number, arrivalMs: number, detail: readonly string[] | null): void => {
+  readonly #give = (
+    session: number,
+    datalogger: number,
+    seq: number,
+    bytes: number,
+    arrivalMs: number,
+    detail: readonly string[] | null,
+  ): void => {
     if (datalogger === NONE) {
       const pieces = inPieces(detail ?? ["{}"], "");
       pieces.forEach((piece, i) => {
@@ -282,7 +301,8 @@ export class ShardLoop {
     if (transitions === 0) return;
     const views = viewsOf(this.#applier.out.bytes());
     for (let at = this.#applier.out.lastUnit; at < views.u8.length; at += entryBytes(views, at)) {
-      if ((views.u32[at >> 2]! & 0xff) === Kind.ALERT) this.#alerts.push({ position, json: this.#alertJson(views.u32, views.f64, at) });
+      if ((views.u32[at >> 2]! & 0xff) === Kind.ALERT)
+        this.#alerts.push({ position, json: this.#alertJson(views.u32, views.f64, at) });
     }
   }
 

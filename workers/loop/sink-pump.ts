@@ -104,7 +104,8 @@ export class SinkPump {
     this.trouble = `${outcome.kind}: ${outcome.message}`;
     this.#onError(outcome.kind, outcome.message);
     this.#retryMs = Math.min(MAX_RETRY_MS, Math.max(FIRST_RETRY_MS, this.#retryMs * 2));
-    if (!this.#stopping) await this.#sleep(outcome.kind === "doubtful" ? Math.max(SETTLE_MS, this.#retryMs) : this.#retryMs, false);
+    if (!this.#stopping)
+      await this.#sleep(outcome.kind === "doubtful" ? Math.max(SETTLE_MS, this.#retryMs) : this.#retryMs, false);
     return false;
   }
 

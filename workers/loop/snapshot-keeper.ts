@@ -40,7 +40,8 @@ export class SnapshotKeeper {
 
   /** Call between batches: the state must be that of `journal.appended`. */
   maybeWrite(stored: number): void {
-    if (this.#writing === null && this.#options.journal.appended - this.#position >= SNAPSHOT_EVERY_BYTES) void this.write(stored);
+    if (this.#writing === null && this.#options.journal.appended - this.#position >= SNAPSHOT_EVERY_BYTES)
+      void this.write(stored);
   }
 
   /** One snapshot of the state as it is now. It counts once the journal is durable up to it. */

@@ -23,7 +23,11 @@ export function snapshotSections(applier: Applier, stored: number): SnapshotSect
 export function restoreSections(applier: Applier, sections: ReadonlyMap<string, Uint8Array>): number {
   const section = (name: string): Uint8Array => {
     const bytes = sections.get(name);
-    if (bytes === undefined) throw new MeterstormError("snapshot_damaged", `the snapshot has no section "${name}"; remove it to start from the one before`);
+    if (bytes === undefined)
+      throw new MeterstormError(
+        "snapshot_damaged",
+        `the snapshot has no section "${name}"; remove it to start from the one before`,
+      );
     return bytes;
   };
   const owners = wordsOf(section("owners"));
@@ -39,7 +43,10 @@ export function restoreSections(applier: Applier, sections: ReadonlyMap<string, 
 const utf8 = new TextDecoder();
 
 /** Walks NAME entries. */
-export function replayNames(bytes: Uint8Array, name: (type: number, number: number, parent: number, text: string, detail: number) => void): void {
+export function replayNames(
+  bytes: Uint8Array,
+  name: (type: number, number: number, parent: number, text: string, detail: number) => void,
+): void {
   const views = viewsOf(bytes);
   for (let at = 0; at < views.u8.length; at += entryBytes(views, at)) {
     const word = at >> 2;
@@ -107,7 +114,10 @@ function partsOf(bytes: Uint8Array): Uint8Array[] {
   const [count = 0] = doublesOf(bytes.subarray(0, 8));
   const lengths = doublesOf(bytes.subarray(8, 8 + count * 8));
   let at = 8 + count * 8;
-  return [...lengths].map((length) => bytes.slice(at, (at += length)));
+  return [...lengths].map((length) => {
+    at += length;
+    return bytes.slice(at - length, at);
+  });
 }
 
 function bytesOf(array: Float64Array | Uint32Array): Uint8Array {
