@@ -296,7 +296,7 @@ export class FrameIntake {
     raw: Uint8Array,
   ): void {
     const code = rejectOf(answer);
-    this.rejects.push(JSON.stringify({ seq, index, meter: id, code: REJECT_CODES[code] }));
+    this.rejects.push(JSON.stringify({ ...(seq > 0 ? { seq } : {}), index, meter: id, code: REJECT_CODES[code] }));
     this.#keepReject(tenant, datalogger, code, arrivalMs, seq, index, id, raw);
   }
 
