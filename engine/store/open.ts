@@ -28,15 +28,22 @@ export function openStore(config: Config, directory: string, without: boolean): 
   const path = join(directory, "meterstorm.duckdb");
   const { port1, port2 } = new MessageChannel();
   const store = new DuckDbRemoteStore(port1);
+  let started = false;
   return {
     store,
     target: { type: "duckdb", path },
     usesThread: true,
     startThread(threads) {
+      started = true;
       void threads.runDuckDb(path, port2).catch(() => undefined);
     },
     portForShard: () => store.connectShard(),
-    close: () => store.close(),
+    close() {
+      if (started) return store.close();
+      // Nobody is at the other end to answer.
+      port1.close();
+      return Promise.resolve();
+    },
   };
 }
 
