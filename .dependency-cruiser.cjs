@@ -9,7 +9,7 @@ const KNOWN_BY_ONE = [
   ["piscina", "piscina", "^engine/shards/pool\\.ts$"],
   ["ioredis", "ioredis", "^engine/cluster/redis\\.ts$"],
   ["duckdb", "@duckdb/node-api", "^engine/store/duckdb\\.ts$"],
-  ["questdb-client", "@questdb/nodejs-client", "^(engine/store|workers/sinks)/questdb[^/]*\\.ts$"],
+  ["questdb-client", "@questdb/nodejs-client", "^engine/store/questdb-client\\.ts$"],
 ];
 
 /** A folder that may import only what matches one of `to` (paths), and node's own modules where `core` says so. */
@@ -42,9 +42,21 @@ module.exports = {
     },
     onlyTo(
       "workers-see-little",
-      "a shard's thread imports workers, base, memory and the store's interface and schema",
-      "^workers/",
-      ["^workers/", "^engine/(base|memory)/", "^engine/store/(interface|schema)\\.ts$", "^node_modules/"],
+      "a shard's thread imports workers, base, memory, the store's interface and schema, and the tasks that the pool starts",
+      "^workers/(?!sinks/|duckdb-thread\\.ts$)",
+      [
+        "^workers/",
+        "^engine/(base|memory)/",
+        "^engine/store/(interface|schema)\\.ts$",
+        "^engine/shards/tasks\\.ts$",
+        "^node_modules/",
+      ],
+    ),
+    onlyTo(
+      "sinks-speak-a-store",
+      "a sink and the embedded store's thread share the store's dialect with its reads, and see no more of the engine",
+      "^workers/(sinks/|duckdb-thread\\.ts$)",
+      ["^workers/", "^engine/(base|memory|store)/", "^engine/shards/tasks\\.ts$", "^node_modules/"],
     ),
     {
       name: "engine-not-workers",
@@ -91,7 +103,7 @@ module.exports = {
       name: `${name}-in-one-file`,
       severity: "error",
       from: { path: "^(engine|workers)/", pathNot: owner },
-      to: { path: `^node_modules/${folder}/` },
+      to: { path: `^node_modules/${folder}/`, dependencyTypesNot: ["type-only"] },
     })),
   ],
   options: {

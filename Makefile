@@ -18,7 +18,7 @@ $(INSTALLED): package-lock.json
 	@touch $@
 
 build: install ## Compiles to dist/.
-	npx tsc -p tsconfig.json
+	npm run --silent build
 
 run: build ## The engine on its embedded store with a demo fleet, and the console's address.
 	$(NODE) dist/engine/demo/run.js
@@ -27,21 +27,19 @@ test: lint build rules ## Lints, type-checks and runs every test; CI=true makes 
 	test/run-tests
 
 lint: install ## Formatting, style, and promises that nobody awaits.
-	npx biome check --error-on-warnings .
-	npx eslint --max-warnings 0 .
+	npm run --silent lint
 
 rules: install ## Who may import whom, and nothing that nobody uses.
-	npx depcruise --config .dependency-cruiser.cjs engine workers bench test
-	npx knip
+	npm run --silent rules
 
 bench: build ## The benchmarks, each beside its reference, and a JSON file of all of them.
 	$(NODE) dist/bench/run.js
 
 coverage: build ## Every test, then which lines they reached, worker threads included.
-	npx c8 --all --src engine --src workers --exclude 'test/**' --exclude 'bench/**' --reporter text --reporter html test/run-tests
+	npm run --silent coverage
 
 format: install ## Formats every file.
-	npx biome check --write .
+	npm run --silent format
 
 clean: ## Removes what was built; data/ stays.
 	rm -rf dist coverage .build .cache
