@@ -4,7 +4,7 @@ const EVERY_MS = 1000;
 const SPARK_SAMPLES = 60;
 const PAGE = 50;
 const SVG = "http://www.w3.org/2000/svg";
-/** How far back the chart looks, and how much of it is not closed yet. */
+/** How far back the chart looks from the last reading. */
 const SPANS = { hour: 48 * 3_600_000, day: 21 * 86_400_000, month: 400 * 86_400_000 };
 const KEPT = "meterstorm-token";
 
@@ -40,6 +40,8 @@ function drawn(tag, attributes, ...children) {
 
 const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+const aligned = new Intl.NumberFormat("en", { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+const inColumn = (value) => (value === null || value === undefined ? "–" : aligned.format(value));
 const figure = (value) => (value === null || value === undefined ? "–" : plain.format(value));
 const utc = (ts) => ts.slice(0, 16).replace("T", " ");
 
@@ -186,10 +188,10 @@ function fillRow(row, { unit, last, running }) {
   );
   delta.replaceChildren(
     ...(last?.flags ?? []).map((flag) => element("span", { className: "flag", textContent: flag.toLowerCase() })),
-    last?.delta == null ? " –" : ` ${last.delta > 0 ? "+" : ""}${figure(last.delta)}`,
+    last?.delta == null ? " –" : ` ${last.delta > 0 ? "+" : ""}${inColumn(last.delta)}`,
   );
-  hour.textContent = figure(running.hour?.value);
-  day.textContent = figure(running.day?.value);
+  hour.textContent = inColumn(running.hour?.value);
+  day.textContent = inColumn(running.day?.value);
   time.textContent = last === null ? "–" : utc(last.ts);
 }
 
@@ -207,9 +209,9 @@ async function showChart() {
   const { selected, period } = state;
   if (selected === "" || state.last?.last == null) return;
   const { last, kind, unit, running } = state.last;
-  const to = Date.parse(last.ts) + 86_400_000;
+  const read = Date.parse(last.ts);
   const path = `/v1/meters/${encodeURIComponent(selected)}/consumption`;
-  const rows = await ask(`${path}?period=${period}&from=${to - SPANS[period]}&to=${to}`);
+  const rows = await ask(`${path}?period=${period}&from=${read - SPANS[period]}&to=${read + 1}`);
   if (selected !== state.selected || period !== state.period) return;
   const open = period === "month" ? undefined : running[period];
   const columns = rows.map((row) => ({ ...row, open: false }));
@@ -242,9 +244,9 @@ function drawChart(columns, { kind, unit, period }) {
   const left = 8 + 7 * Math.max(...ticks.map((tick) => plain.format(tick).length));
   const bottom = height - 20;
   const y = (value) => bottom - ((value - low) / (high - low)) * (bottom - 8);
-  const step = (width - left) / Math.max(columns.length, 7);
+  const step = (width - left - 12) / Math.max(columns.length, 7);
   const nodes = ticks.flatMap((tick) => [
-    drawn("line", { x1: left, x2: width, y1: y(tick), y2: y(tick) }),
+    drawn("line", { x1: left, x2: width - 12, y1: y(tick), y2: y(tick) }),
     drawn("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, plain.format(tick)),
   ]);
   const every = Math.ceil(48 / step);
