@@ -107,7 +107,7 @@ test("only memory/ touches what threads share", () => {
   const found: string[] = [];
   for (const { path, bytes } of sources) {
     if (!/^(?:engine|workers)\//.test(path)) continue;
-    const file = ts.createSourceFile(path, bytes.toString("utf8"), ts.ScriptTarget.ES2023);
+    const file = ts.createSourceFile(path, bytes.toString("utf8"), ts.ScriptTarget.ES2023, true);
     const visit = (node: ts.Node): void => {
       // A type may name what travels between threads; making or reading it is for memory/ alone.
       if (
