@@ -1,0 +1,43 @@
+import type { MicroResult } from "./micro/harness.js";
+import type { Summary } from "./result.js";
+
+/** Text in columns, numbers to the right. */
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join("  ");
+  return [line(header), ...rows.map(line)].join("\n");
+}
+
+function fixed(value: number | null, digits: number): string {
+  return value === null || Number.isNaN(value)
+    ? "–"
+    : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+export function summaryTable(summaries: readonly Summary[]): string {
+  const header = ["", "readings/s", "of the limit", "acked/s", "CPU µs", "load µs", "store µs", "ack p50 ms", "p99 ms"];
+  const rows = summaries.map((summary) => [
+    summary.name,
+    fixed(summary.readingsPerSecond, 0),
+    fixed(summary.ratio, 2),
+    fixed(summary.ackedReadingsPerSecond, 0),
+    fixed(summary.cpuMicros, 2),
+    fixed(summary.loadCpuMicros, 2),
+    fixed(summary.storeCpuMicros, 2),
+    fixed(summary.p50AckMs, 1),
+    fixed(summary.p99AckMs, 1),
+  ]);
+  return table(header, rows);
+}
+
+export function microTable(results: readonly MicroResult[]): string {
+  const rows = results.map((result) => [
+    `${result.bench}: ${result.name}`,
+    fixed(result.nanosPerUnit, 1),
+    result.unit,
+    `± ${fixed(result.marginPercent, 1)} %`,
+    `${fixed(result.ratio, 2)} ×`,
+  ]);
+  return table(["", "ns per", "", "", "ours"], rows);
+}
