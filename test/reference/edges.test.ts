@@ -96,6 +96,17 @@ test("several undeclared epochs within maxGap share the baseline that the first 
   assert.deepEqual(late, [97]);
 });
 
+test("a register that climbs back past its old value step by step is not one that came back", () => {
+  const { readings } = rowsOf({}, [0, 100], [15, 20], [30, 60], [45, 90], [60, 101]);
+  assert.deepEqual(readings.slice(2), [[40], [30], [11]]);
+});
+
+test("a rollover goes half a turn at most", () => {
+  const turning = { modulus: 1000, maxRate: 2000 };
+  assert.deepEqual(rowsOf(turning, [0, 700], [15, 200]).readings[1], [500, "ROLLOVER"]);
+  assert.deepEqual(rowsOf(turning, [0, 700], [15, 200.001]).readings[1], [200.001, "RESET"]);
+});
+
 test("a declared exchange ends what was undeclared before it", () => {
   const { readings } = rowsOf({}, [0, 100], [15, 20], [30, { final: 20, start: 0 }], [45, 101], [60, 102]);
   assert.deepEqual(readings.at(-2), [101, "EXCHANGE"]);
