@@ -1,0 +1,73 @@
+import { Flag } from "../../engine/base/flags.js";
+import { limits } from "../../engine/base/limits.js";
+import type { Baseline } from "./baseline.js";
+import type { CompiledSettings } from "./compiled-settings.js";
+import { judgeCounter } from "./judge-counter.js";
+import { Case, type MeterRecord, RecordType } from "./record.js";
+
+/**
+ * Decides a record's delta, flags and segment from the baseline before it and the next record (`null` while it
+ * is the newest). Changes nothing else, so it can be asked again when the next record arrives or is corrected.
+ */
+export function judge(settings: CompiledSettings, base: Baseline, record: MeterRecord, next: MeterRecord | null): void {
+  if (record.type === RecordType.EXCHANGE) judgeExchange(settings, base, record);
+  else if (settings.isCounter) judgeCounter(settings, base, record, next);
+  else if (settings.isInterval) judgeInterval(settings, base, record, next);
+  else judgeLine(settings, base, record);
+  if (record.conflict) record.flags |= Flag.CONFLICT;
+  if (record.at - record.from > limits.maxSpreadMs) record.flags |= Flag.UNDISTRIBUTED;
+}
+
+/** Whether the record ends a segment that is spread over periods. */
+export function isSpread(record: MeterRecord): boolean {
+  return record.at - record.from <= limits.maxSpreadMs;
+}
+
+/** Closes the stretch from the baseline to the exchange with what the old register showed last. */
+function judgeExchange(settings: CompiledSettings, base: Baseline, exchange: MeterRecord): void {
+  exchange.noSegment();
+  exchange.case = Case.PLAIN;
+  exchange.delta = Number.NaN;
+  exchange.flags = Flag.EXCHANGE;
+  // Before any reading only the new register's start counts.
+  if (!base.read) return;
+  if (!settings.agrees(base.units, base.ts, exchange.units, exchange.ts)) {
+    exchange.flags |= Flag.QUESTIONABLE;
+    return;
+  }
+  exchange.from = base.ts;
+  exchange.coverFrom = base.ts;
+  exchange.amount = exchange.units - base.units;
+}
+
+/** An interval stands for itself; it is in question where it overlaps a neighbour or holds what cannot be. */
+function judgeInterval(settings: CompiledSettings, base: Baseline, reading: MeterRecord, next: MeterRecord | null): void {
+  const from = settings.intervalStart(reading.ts);
+  reading.case = Case.PLAIN;
+  reading.from = from;
+  reading.coverFrom = from < base.ts ? Math.min(base.ts, reading.at) : from;
+  reading.amount = reading.units;
+  reading.delta = reading.units;
+  const overlaps = from < base.ts || (next !== null && settings.intervalStart(next.ts) < reading.at);
+  const impossible = (reading.units < 0 && !settings.net) || reading.units > settings.mostIn(reading.at - from);
+  reading.flags = overlaps || impossible ? Flag.QUESTIONABLE : 0;
+}
+
+/** Power and gauges: a straight line from the reading before, unless that is too far away. */
+function judgeLine(settings: CompiledSettings, base: Baseline, reading: MeterRecord): void {
+  reading.noSegment();
+  reading.delta = Number.NaN;
+  reading.flags = 0;
+  const ms = reading.ts - base.ts;
+  if (!(ms <= settings.maxGapMs)) {
+    reading.case = Case.FIRST;
+    if (settings.isPower) reading.flags = Flag.FIRST;
+    return;
+  }
+  reading.case = Case.PLAIN;
+  reading.from = base.ts;
+  reading.coverFrom = base.ts;
+  reading.fromUnits = base.units;
+  reading.amount = (base.units + reading.units) * ms;
+  if (settings.isPower) reading.delta = reading.amount;
+}

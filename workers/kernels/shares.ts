@@ -1,0 +1,72 @@
+import { invariant } from "../../engine/base/errors.js";
+
+/** Products below this are whole numbers that a double holds exactly. */
+const EXACT = 2 ** 53;
+
+/**
+ * amount × part ÷ whole, rounded to the nearest whole number, halves up. Exact for whole numbers of any size:
+ * `amount` within ±2^53, 0 ≤ `part` ≤ `whole`, `whole` > 0.
+ */
+export function share(amount: number, part: number, whole: number): number {
+  return divided(amount, part, whole, 1);
+}
+
+/** As `share`, rounded down. */
+export function shareDown(amount: number, part: number, whole: number): number {
+  return divided(amount, part, whole, 0);
+}
+
+/** As `share`, rounded up. */
+export function shareUp(amount: number, part: number, whole: number): number {
+  return -divided(-amount, part, whole, 0);
+}
+
+/** `nearest` 1: to the nearest, halves up; 0: down. */
+function divided(amount: number, part: number, whole: number, nearest: 0 | 1): number {
+  if (part === whole) return amount;
+  if (part === 0 || amount === 0) return 0;
+  const product = amount * part;
+  if (product < EXACT && product > -EXACT) return quotient(product, whole, nearest);
+  // What divides evenly is set aside, so that for stretches up to about a day the rest fits again.
+  let multiple = Math.floor(amount / whole);
+  let rest = amount - multiple * whole;
+  if (rest < 0) {
+    multiple--;
+    rest += whole;
+  } else if (rest >= whole) {
+    multiple++;
+    rest -= whole;
+  }
+  const product2 = rest * part;
+  if (product2 < EXACT) return multiple * part + quotient(product2, whole, nearest);
+  const exact = BigInt(rest) * BigInt(part);
+  const divisor = BigInt(whole);
+  const down = exact / divisor;
+  const up = nearest === 1 && 2n * (exact - down * divisor) >= divisor ? 1n : 0n;
+  return multiple * part + Number(down + up);
+}
+
+function quotient(product: number, whole: number, nearest: 0 | 1): number {
+  let down = Math.floor(product / whole);
+  let rest = product - down * whole;
+  // The division of doubles may have been rounded up to the next whole number.
+  if (rest < 0) {
+    down--;
+    rest += whole;
+  }
+  return nearest === 1 && 2 * rest >= whole ? down + 1 : down;
+}
+
+/**
+ * Area below the straight line from `from` to `to` over its first `part` of `whole` milliseconds, in half units × ms,
+ * rounded to a whole number, halves up. With part = whole it is (from + to) × whole.
+ */
+export function lineArea(from: number, to: number, part: number, whole: number): number {
+  if (part === whole) return (from + to) * whole;
+  // 2 × from × part + (to − from) × part² ÷ whole, part² taken apart so that the quotient is one share.
+  const square = part * part;
+  invariant(square < EXACT, "a line is no longer than some months");
+  const multiple = Math.floor(square / whole);
+  const rise = to - from;
+  return 2 * from * part + rise * multiple + share(rise, square - multiple * whole, whole);
+}

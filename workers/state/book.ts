@@ -1,0 +1,203 @@
+import type { EntryWriter } from "../../engine/base/entries.js";
+import { invariant } from "../../engine/base/errors.js";
+import { limits } from "../../engine/base/limits.js";
+import type { MeterSettings } from "../../engine/base/settings.js";
+import type { Observation } from "../kernels/alert.js";
+import { CompiledSettings } from "../kernels/compiled-settings.js";
+import { takeExchange } from "./meter-exchange.js";
+import { decodeRare, encodeRare, isRare, loadRare, RareState, saveRare } from "./meter-rare.js";
+import { RowWriter } from "./meter-rows.js";
+import { createRunning, fillObservation, fillRunning, fillSettled, type Running, type SettledReading } from "./meter-running.js";
+import { Applied, takeReading } from "./meter-step.js";
+import { MeterWindow } from "./meter-window.js";
+import { MeterPage, Status } from "./page.js";
+import { loadWindow, saveWindow } from "./page-window.js";
+
+export { Applied, createRunning, type Running, type SettledReading };
+
+/** Whoever wants to know of the rows that a reading wrote; `energy` NaN where NULL. */
+export interface PeriodListener {
+  period(meter: number, period: number, start: number, energy: number): void;
+}
+
+/**
+ * The meters of a shard: what the rules of deltas and consumption need to know of each to go on, and the rows that
+ * each input makes. It is a function of the inputs and their order alone; amounts in rows are after the multiplier.
+ *
+ * Live rows are provisional as long as the next reading may still change them; they are written again when it does.
+ */
+export class MeterBook {
+  readonly #slotBits: number;
+  readonly #slotMask: number;
+  readonly #pages: MeterPage[] = [];
+  readonly #compiled: CompiledSettings[] = [];
+  readonly #numbers = new Map<string, number>();
+  #rares = new Map<number, RareState>();
+  readonly #window = new MeterWindow();
+  readonly #rows = new RowWriter();
+  /** The meter whose state the window holds; -1: none. */
+  #held = -1;
+  /** Meters opened. */
+  count = 0;
+
+  /** `metersPerPage` is a power of two. */
+  constructor(metersPerPage: number = limits.metersPerPage) {
+    this.#slotBits = 31 - Math.clz32(metersPerPage);
+    this.#slotMask = metersPerPage - 1;
+    invariant(1 << this.#slotBits === metersPerPage, "a page has a power of two of slots");
+  }
+
+  /** Meters are opened in order of their numbers: 0, 1, 2 … */
+  open(meter: number, settings: MeterSettings): void {
+    invariant(meter === this.count, `meter ${meter} was opened, next is ${this.count}`);
+    const number = this.#settingsNumber(settings);
+    const compiled = this.#compiled[number]!;
+    const slot = meter & this.#slotMask;
+    if (slot === 0) this.#pages.push(new MeterPage(this.#slotMask + 1));
+    const page = this.#pages[meter >>> this.#slotBits]!;
+    page.settings[slot] = number;
+    for (const period of compiled.periods) page.needs(period, compiled.isLine);
+    this.count++;
+  }
+
+  #settingsNumber(settings: MeterSettings): number {
+    const text = JSON.stringify(settings);
+    let number = this.#numbers.get(text);
+    if (number === undefined) {
+      number = this.#compiled.length;
+      this.#compiled.push(new CompiledSettings(settings));
+      this.#numbers.set(text, number);
+    }
+    return number;
+  }
+
+  settings(meter: number): MeterSettings {
+    return this.#settingsOf(meter).settings;
+  }
+
+  #settingsOf(meter: number): CompiledSettings {
+    return this.#compiled[this.#pages[meter >>> this.#slotBits]!.settings[meter & this.#slotMask]!]!;
+  }
+
+  /** Whether a finite value is within ±2^53 units of the meter's resolution. */
+  accepts(meter: number, value: number): boolean {
+    return this.#settingsOf(meter).inRange(value);
+  }
+
+  /**
+   * Takes one reading: `ts` whole epoch milliseconds, `value` finite and accepted, `rev` a u32. Writes exactly one
+   * READING, INPUT or LATE, and what else follows from it. The answer is of `Applied`.
+   */
+  apply(meter: number, ts: number, value: number, rev: number, out: EntryWriter): number {
+    const window = this.#open(meter);
+    this.#rows.begin();
+    const applied = takeReading(meter, window, ts, value, rev, this.#rows, out);
+    if (applied === Applied.LIVE || applied === Applied.REVISED) this.#close(meter);
+    return applied;
+  }
+
+  /**
+   * Takes a declared exchange; `final` and `start` count only where it is not withdrawn. Writes its EXCHANGE entry
+   * always; one behind the newest record changes nothing else. The answer is of `Applied`.
+   */
+  applyExchange(
+    meter: number,
+    ts: number,
+    final: number,
+    start: number,
+    rev: number,
+    withdrawn: boolean,
+    out: EntryWriter,
+  ): number {
+    const last = withdrawn ? Number.NaN : final;
+    const first = withdrawn ? Number.NaN : start;
+    out.exchange(meter, ts, last, first, rev, withdrawn);
+    // Only a counter has a register that can be exchanged.
+    if (!this.#settingsOf(meter).isCounter) return Applied.LIVE;
+    const window = this.#open(meter);
+    this.#rows.begin();
+    const applied = takeExchange(meter, window, ts, last, first, rev, this.#rows, out);
+    if (applied === Applied.LIVE || applied === Applied.REVISED) this.#close(meter);
+    return applied;
+  }
+
+  /** Fills in the newest reading and the running periods. */
+  running(meter: number, into: Running): void {
+    fillRunning(this.#open(meter), into);
+  }
+
+  /** Fills in the reading before the newest, as the newest has settled it. */
+  settled(meter: number, into: SettledReading): void {
+    fillSettled(this.#open(meter), into);
+  }
+
+  /** Fills in the live reading that was applied last, for the alerts. */
+  observe(meter: number, into: Observation): void {
+    fillObservation(this.#open(meter), into);
+  }
+
+  /** Reports each row of `consumption` that the last call of `apply` wrote for this meter, new or again. */
+  reportPeriods(meter: number, listener: PeriodListener): void {
+    const rows = this.#rows;
+    for (let i = 0; i < rows.count; i++) listener.period(meter, rows.periodAt(i), rows.startAt(i), rows.valueAt(i));
+  }
+
+  /** Opens a meter in the one window, its records judged. */
+  #open(meter: number): MeterWindow {
+    const window = this.#window;
+    if (meter === this.#held) return window;
+    const page = this.#pages[meter >>> this.#slotBits]!;
+    const slot = meter & this.#slotMask;
+    window.settings = this.#compiled[page.settings[slot]!]!;
+    loadWindow(page, slot, window);
+    if ((page.status[slot]! & Status.RARE) !== 0) loadRare(this.#rares.get(meter)!, window);
+    window.judge();
+    this.#held = meter;
+    return window;
+  }
+
+  /** Puts the window back into its page. */
+  #close(meter: number): void {
+    const window = this.#window;
+    const page = this.#pages[meter >>> this.#slotBits]!;
+    const slot = meter & this.#slotMask;
+    const rare = isRare(window);
+    if (rare) {
+      let state = this.#rares.get(meter);
+      if (state === undefined) {
+        state = new RareState();
+        this.#rares.set(meter, state);
+      }
+      saveRare(window, state);
+    } else if ((page.status[slot]! & Status.RARE) !== 0) {
+      this.#rares.delete(meter);
+    }
+    saveWindow(page, slot, window, rare);
+  }
+
+  /** The state as it is now, in pieces of its own: a page's arrays each, then what is beside the pages. */
+  snapshot(): Uint8Array[] {
+    const used = (page: number) => Math.min(this.#slotMask + 1, this.count - (page << this.#slotBits));
+    const parts = this.#pages.flatMap((page, index) =>
+      page.columns().map((column) => new Uint8Array(column.slice(0, used(index)).buffer)),
+    );
+    return [...parts, encodeRare(this.#rares)];
+  }
+
+  /** Takes over a snapshot's state. All its meters are open, with the settings they had. */
+  restore(parts: readonly Uint8Array[]): void {
+    const columns = this.#pages.flatMap((page) => page.columns());
+    invariant(parts.length === columns.length + 1, `a snapshot of ${columns.length + 1} parts was expected, this one has ${parts.length}`);
+    columns.forEach((column, index) => {
+      new Uint8Array(column.buffer).set(parts[index]!);
+    });
+    this.#rares = decodeRare(parts[columns.length]!);
+    this.#held = -1;
+  }
+
+  /** Bytes of state per meter that has a slot, without what few meters have beside the pages. */
+  get bytesPerMeter(): number {
+    const bytes = this.#pages.flatMap((page) => page.columns()).reduce((sum, column) => sum + column.byteLength, 0);
+    return this.#pages.length === 0 ? 0 : bytes / (this.#pages.length << this.#slotBits);
+  }
+}

@@ -1,0 +1,95 @@
+import type { EntryWriter } from "../../engine/base/entries.js";
+import { MeterRecord, RecordType } from "../kernels/record.js";
+import { exchangeWins } from "./meter-conflict.js";
+import type { RowWriter } from "./meter-rows.js";
+import { Applied, append, rememberBoth, rewriteOlder, rewriteRows } from "./meter-step.js";
+import type { MeterWindow } from "./meter-window.js";
+
+/**
+ * One declared exchange (`final` and `start` NaN: withdrawn) of an opened, judged window of a counter. Its own entry is
+ * written by the caller. The answer is of `Applied`; where it is LATE the window is as it was.
+ */
+export function takeExchange(
+  meter: number,
+  window: MeterWindow,
+  ts: number,
+  final: number,
+  start: number,
+  rev: number,
+  rows: RowWriter,
+  out: EntryWriter,
+): number {
+  const { newer } = window;
+  if (ts < newer.ts || ts < window.withdrawnTs) return Applied.LATE;
+  if (ts === window.withdrawnTs && !exchangeWins(final, start, rev, Number.NaN, Number.NaN, window.withdrawnRev)) {
+    return Applied.DUPLICATE;
+  }
+  if (newer.type === RecordType.EXCHANGE && newer.ts === ts) {
+    if (!exchangeWins(final, start, rev, newer.value, newer.start, newer.rev)) return Applied.DUPLICATE;
+    rememberBoth(window);
+    if (Number.isNaN(final)) takeOut(window, rev);
+    else declare(window, ts, final, start, rev);
+    window.judge();
+    // Without the exchange the reading before it is the newest again.
+    rewriteOlder(meter, window, Number.isNaN(final) ? window.newer : window.older, out);
+    rewriteRows(meter, window, rows, out);
+    return Applied.REVISED;
+  }
+  if (Number.isNaN(final)) {
+    withdraw(window, ts, rev, window.defaultReach(ts, Number.isNaN(window.withdrawnTs) ? newer.at : window.withdrawnTs));
+    return Applied.LIVE;
+  }
+  takeNew(meter, window, ts, final, start, rev, rows, out);
+  return Applied.LIVE;
+}
+
+function takeNew(
+  meter: number,
+  window: MeterWindow,
+  ts: number,
+  final: number,
+  start: number,
+  rev: number,
+  rows: RowWriter,
+  out: EntryWriter,
+): void {
+  const reach = append(window, RecordType.EXCHANGE, ts, final, rev);
+  declare(window, ts, final, start, rev);
+  const { older, newer } = window;
+  newer.reachFrom = reach;
+  if (Number.isNaN(window.closedTo)) window.closedTo = newer.at;
+  window.judge();
+  // Only readings close periods, but a segment that looked settled may be another now.
+  const from = rewriteOlder(meter, window, older, out);
+  if (from < window.closedTo) rows.write(meter, window, from, window.closedTo, out);
+}
+
+function declare(window: MeterWindow, ts: number, final: number, start: number, rev: number): void {
+  const { newer, settings } = window;
+  window.place(newer, ts, final, rev);
+  newer.start = start;
+  newer.startUnits = settings.units(start);
+}
+
+/** The newest record is withdrawn: what came before it is the newest again. */
+function takeOut(window: MeterWindow, rev: number): void {
+  const { newer, older } = window;
+  const { ts, reachFrom } = newer;
+  newer.clear();
+  window.newer = older;
+  window.older = newer;
+  withdraw(window, ts, rev, reachFrom);
+}
+
+/** A withdrawn exchange still is a record next to others: periods between them have rows. */
+function withdraw(window: MeterWindow, ts: number, rev: number, reachFrom: number): void {
+  window.withdrawnTs = ts;
+  window.withdrawnRev = rev;
+  if (Number.isNaN(window.closedTo)) window.closedTo = ts;
+  if (Number.isNaN(reachFrom)) return;
+  const mark = new MeterRecord();
+  mark.type = RecordType.EXCHANGE;
+  mark.at = ts;
+  mark.reachFrom = reachFrom;
+  window.addSettled(mark);
+}

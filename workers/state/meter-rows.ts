@@ -1,0 +1,113 @@
+import type { EntryWriter } from "../../engine/base/entries.js";
+import { isSpread } from "../kernels/judge.js";
+import { PeriodSum, REACHED } from "../kernels/period-sum.js";
+import type { MeterRecord } from "../kernels/record.js";
+import type { MeterWindow } from "./meter-window.js";
+
+/** The earliest instant at which a record, as it is judged now, changes a period's row. */
+export function touchedFrom(record: MeterRecord): number {
+  // A reading exactly on a boundary belongs to the period before.
+  const own = record.at - 1;
+  return isSpread(record) && record.from < own ? record.from : own;
+}
+
+/** Writes rows of `consumption`, and remembers those of the last reading for the alerts. */
+export class RowWriter {
+  readonly #row = new PeriodSum();
+  /** Rows written since `begin`: index into PERIODS, start, value. */
+  count = 0;
+  #periods = new Uint8Array(16);
+  #starts = new Float64Array(16);
+  #values = new Float64Array(16);
+
+  begin(): void {
+    this.count = 0;
+  }
+
+  periodAt(index: number): number {
+    return this.#periods[index]!;
+  }
+
+  startAt(index: number): number {
+    return this.#starts[index]!;
+  }
+
+  valueAt(index: number): number {
+    return this.#values[index]!;
+  }
+
+  /** Writes the rows of all periods that end after `from` and not after `closing`, as far as they have one. */
+  write(meter: number, window: MeterWindow, from: number, closing: number, out: EntryWriter): void {
+    for (const period of window.settings.periods) {
+      const sum = window.sums[period]!;
+      // The usual case: nothing has ended, and it costs no look at the calendar.
+      if (from >= sum.start && closing < sum.end) continue;
+      this.#writePeriods(meter, window, period, from, closing, out);
+    }
+  }
+
+  #writePeriods(meter: number, window: MeterWindow, period: number, from: number, closing: number, out: EntryWriter): void {
+    const { calendar } = window.settings;
+    const row = this.#row;
+    let start = calendar.start(period, from);
+    let end = calendar.end(period, from);
+    while (end <= closing) {
+      window.compose(period, start, end, row);
+      if ((row.flags & REACHED) !== 0) {
+        this.#writeRow(meter, window, row, out);
+        start = end;
+      } else {
+        const next = nextReached(window, period, end);
+        if (!(next < closing)) return;
+        start = calendar.start(period, next);
+      }
+      end = calendar.end(period, start);
+    }
+  }
+
+  #writeRow(meter: number, window: MeterWindow, row: PeriodSum, out: EntryWriter): void {
+    const { settings } = window;
+    const value = row.value(settings);
+    const hasLevels = row.min <= row.max;
+    const min = hasLevels ? settings.shownLevel(row.min) : Number.NaN;
+    const max = hasLevels ? settings.shownLevel(row.max) : Number.NaN;
+    out.period(meter, row.period, row.start, value, min, max, row.coverage, row.readings, row.rowFlags);
+    if (this.count === this.#periods.length) this.#grow();
+    this.#periods[this.count] = row.period;
+    this.#starts[this.count] = row.start;
+    this.#values[this.count] = value;
+    this.count++;
+  }
+
+  #grow(): void {
+    const size = 2 * this.#periods.length;
+    const periods = new Uint8Array(size);
+    const starts = new Float64Array(size);
+    const values = new Float64Array(size);
+    periods.set(this.#periods);
+    starts.set(this.#starts);
+    values.set(this.#values);
+    this.#periods = periods;
+    this.#starts = starts;
+    this.#values = values;
+  }
+}
+
+/** The first instant from `after` on whose period may have a row: over years without readings there is nothing to go through. */
+function nextReached(window: MeterWindow, period: number, after: number): number {
+  let next = Math.min(reachedBy(window.older, after), reachedBy(window.newer, after));
+  const sum = window.sums[period]!;
+  if (sum.start >= after && sum.start < next) next = sum.start;
+  for (const spilled of window.spilled) {
+    if (spilled.period === period && spilled.start >= after && spilled.start < next) next = spilled.start;
+  }
+  return next;
+}
+
+function reachedBy(record: MeterRecord, after: number): number {
+  if (!(record.at > after)) return Number.POSITIVE_INFINITY;
+  let begin = Number.POSITIVE_INFINITY;
+  if (record.reachFrom < begin) begin = record.reachFrom;
+  if (isSpread(record) && record.from < begin) begin = record.from;
+  return Math.max(begin, after);
+}

@@ -1,0 +1,103 @@
+import { PERIODS } from "../../engine/base/entries.js";
+import type { Observation } from "../kernels/alert.js";
+import { PeriodSum } from "../kernels/period-sum.js";
+import { type MeterRecord, RecordType } from "../kernels/record.js";
+import type { MeterWindow } from "./meter-window.js";
+
+/** A period that is not over: its start, and its energy so far with the newest reading's provisional part (of a gauge, the mean). NaN where unknown or not kept. */
+export interface RunningPeriod {
+  start: number;
+  value: number;
+}
+
+/** A meter's newest reading as its row stands, and its running periods; a reading exactly on a period's end still belongs to that one. */
+export interface Running {
+  /** NaN: no reading yet. */
+  ts: number;
+  value: number;
+  delta: number;
+  flags: number;
+  quarter: RunningPeriod;
+  hour: RunningPeriod;
+  day: RunningPeriod;
+}
+
+/** A reading as the one after it has settled it; all NaN and 0 where there is none. */
+export interface SettledReading {
+  ts: number;
+  delta: number;
+  flags: number;
+}
+
+export function createRunning(): Running {
+  const none = (): RunningPeriod => ({ start: Number.NaN, value: Number.NaN });
+  return { ts: Number.NaN, value: Number.NaN, delta: Number.NaN, flags: 0, quarter: none(), hour: none(), day: none() };
+}
+
+const sum = new PeriodSum();
+
+/** The newest reading in the window; null where exchanges have pushed it out, or there was none. */
+function newestReading({ older, newer }: MeterWindow): MeterRecord | null {
+  if (newer.type === RecordType.READING) return newer;
+  return older.type === RecordType.READING ? older : null;
+}
+
+export function fillRunning(window: MeterWindow, into: Running): void {
+  const { settings } = window;
+  const reading = newestReading(window);
+  into.ts = reading === null ? Number.NaN : reading.ts;
+  into.value = reading === null ? Number.NaN : reading.value;
+  into.delta = reading === null ? Number.NaN : settings.shownAmount(reading.delta);
+  into.flags = reading === null ? 0 : reading.flags;
+  for (let period = 0; period < PERIODS.length; period++) {
+    const running = into[PERIODS[period]!];
+    if (reading === null || !settings.periods.includes(period)) {
+      running.start = Number.NaN;
+      running.value = Number.NaN;
+    } else {
+      compose(window, period, reading);
+      running.start = sum.start;
+      running.value = sum.value(settings);
+    }
+  }
+}
+
+function compose(window: MeterWindow, period: number, reading: MeterRecord): void {
+  const last = reading.at - 1;
+  const open = window.sums[period]!;
+  if (last >= open.start && last < open.end) window.compose(period, open.start, open.end, sum);
+  else {
+    const { calendar } = window.settings;
+    window.compose(period, calendar.start(period, last), calendar.end(period, last), sum);
+  }
+}
+
+export function fillSettled(window: MeterWindow, into: SettledReading): void {
+  const { older, settings } = window;
+  const isReading = older.type === RecordType.READING;
+  into.ts = isReading ? older.ts : Number.NaN;
+  into.delta = isReading ? settings.shownAmount(older.delta) : Number.NaN;
+  into.flags = isReading ? older.flags : 0;
+}
+
+/** The newest record is a reading. */
+export function fillObservation(window: MeterWindow, into: Observation): void {
+  const { settings, older, newer } = window;
+  into.ts = newer.ts;
+  into.value = newer.value;
+  into.delta = settings.shownAmount(newer.delta);
+  // What an exchange closed is part of the delta, so its time is part of the span.
+  const from = older.type === RecordType.EXCHANGE && older.from < newer.from ? older.from : newer.from;
+  into.spanMs = newer.at - from;
+  into.flags = newer.flags;
+  into.previousFlags = older.type === RecordType.READING ? older.flags : 0;
+  into.quarter = energy(window, 0);
+  into.hour = energy(window, 1);
+  into.day = energy(window, 2);
+}
+
+function energy(window: MeterWindow, period: number): number {
+  if (!window.settings.periods.includes(period)) return Number.NaN;
+  compose(window, period, window.newer);
+  return sum.value(window.settings);
+}

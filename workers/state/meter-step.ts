@@ -1,0 +1,134 @@
+import { type EntryWriter, Kind } from "../../engine/base/entries.js";
+import { Flag } from "../../engine/base/flags.js";
+import { type MeterRecord, RecordType } from "../kernels/record.js";
+import { readingWins } from "./meter-conflict.js";
+import { type RowWriter, touchedFrom } from "./meter-rows.js";
+import type { MeterWindow } from "./meter-window.js";
+
+/** What became of a reading. */
+export const Applied = {
+  /** The newest of its meter. */
+  LIVE: 0,
+  /** Known: nothing changed. */
+  DUPLICATE: 1,
+  /** Another value, or a greater rev, at the newest reading's instant. */
+  REVISED: 2,
+  /** Behind its meter's newest record. */
+  LATE: 3,
+} as const;
+
+/** How a record was judged before something new was known. */
+class Verdict {
+  delta = Number.NaN;
+  flags = 0;
+  touchedFrom = Number.POSITIVE_INFINITY;
+
+  remember(record: MeterRecord): void {
+    this.delta = record.delta;
+    this.flags = record.flags;
+    this.touchedFrom = record.type === RecordType.NONE ? Number.POSITIVE_INFINITY : touchedFrom(record);
+  }
+
+  isStill(record: MeterRecord): boolean {
+    return record.type === RecordType.NONE || (Object.is(this.delta, record.delta) && this.flags === record.flags);
+  }
+}
+
+const olderWas = new Verdict();
+const newerWas = new Verdict();
+
+/** One reading of an opened, judged window. The answer is of `Applied`; where it is LATE the window is as it was. */
+export function takeReading(
+  meter: number,
+  window: MeterWindow,
+  ts: number,
+  value: number,
+  rev: number,
+  rows: RowWriter,
+  out: EntryWriter,
+): number {
+  const standing = readingAt(window, ts);
+  if (standing !== null) return takeAgain(meter, window, standing, value, rev, rows, out);
+  if (ts <= window.newer.ts || ts < window.withdrawnTs) {
+    out.reading(Kind.LATE, meter, ts, value, Number.NaN, rev, Flag.QUESTIONABLE);
+    return Applied.LATE;
+  }
+  const reach = append(window, RecordType.READING, ts, value, rev);
+  const { older, newer } = window;
+  newer.reachFrom = reach;
+  if (Number.isNaN(window.closedTo)) window.closedTo = newer.at;
+  window.judge();
+  writeReading(Kind.READING, meter, window, newer, out);
+  const from = Math.min(window.closedTo, touchedFrom(newer), rewriteOlder(meter, window, older, out));
+  rows.write(meter, window, from, newer.at, out);
+  if (newer.at > window.closedTo) window.closedTo = newer.at;
+  return Applied.LIVE;
+}
+
+/** The reading of this instant that may still be corrected: the newest record, or the one that an exchange follows at once. */
+function readingAt({ older, newer }: MeterWindow, ts: number): MeterRecord | null {
+  if (newer.ts !== ts) return null;
+  if (newer.type === RecordType.READING) return newer;
+  return older.type === RecordType.READING && older.ts === ts ? older : null;
+}
+
+/** Puts a new newest record into the window, not yet judged. Returns how far back its neighbour is reached. */
+export function append(window: MeterWindow, type: number, ts: number, value: number, rev: number): number {
+  window.shift();
+  const { older, newer } = window;
+  olderWas.remember(older);
+  newer.type = type;
+  window.place(newer, ts, value, rev);
+  const reach = window.defaultReach(newer.at, Number.isNaN(window.withdrawnTs) ? older.at : window.withdrawnTs);
+  window.withdrawnTs = Number.NaN;
+  return reach;
+}
+
+/** Another input for the instant of a reading that stands. */
+function takeAgain(
+  meter: number,
+  window: MeterWindow,
+  standing: MeterRecord,
+  value: number,
+  rev: number,
+  rows: RowWriter,
+  out: EntryWriter,
+): number {
+  const isOther = value !== standing.value;
+  const wins = isOther ? readingWins(value, rev, standing.value, standing.rev) : rev > standing.rev;
+  if (!wins) out.reading(Kind.INPUT, meter, standing.ts, value, Number.NaN, rev, 0);
+  if (!wins && (!isOther || standing.conflict)) return Applied.DUPLICATE;
+  rememberBoth(window);
+  if (isOther) standing.conflict = true;
+  if (wins) window.place(standing, standing.ts, value, rev);
+  window.judge();
+  writeReading(wins ? Kind.READING : Kind.REWRITE, meter, window, standing, out);
+  if (standing !== window.older) rewriteOlder(meter, window, window.older, out);
+  rewriteRows(meter, window, rows, out);
+  return Applied.REVISED;
+}
+
+export function rememberBoth(window: MeterWindow): void {
+  olderWas.remember(window.older);
+  newerWas.remember(window.newer);
+}
+
+/** Writes the rows again that either record touched before or touches now. */
+export function rewriteRows(meter: number, window: MeterWindow, rows: RowWriter, out: EntryWriter): void {
+  const { older, newer } = window;
+  let from = Math.min(olderWas.touchedFrom, newerWas.touchedFrom);
+  if (older.type !== RecordType.NONE) from = Math.min(from, touchedFrom(older));
+  if (newer.type !== RecordType.NONE) from = Math.min(from, touchedFrom(newer));
+  rows.write(meter, window, from, window.closedTo, out);
+}
+
+/** Writes the older reading's row again if its look-ahead decides it anew. Returns from when on rows may have changed by it. */
+export function rewriteOlder(meter: number, window: MeterWindow, older: MeterRecord, out: EntryWriter): number {
+  if (olderWas.isStill(older)) return Number.POSITIVE_INFINITY;
+  if (older.type === RecordType.READING) writeReading(Kind.REWRITE, meter, window, older, out);
+  return Math.min(olderWas.touchedFrom, touchedFrom(older));
+}
+
+function writeReading(kind: number, meter: number, { settings }: MeterWindow, record: MeterRecord, out: EntryWriter): void {
+  out.reading(kind, meter, record.ts, record.value, settings.shownAmount(record.delta), record.rev, record.flags);
+}

@@ -1,0 +1,163 @@
+import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import { Baseline } from "../kernels/baseline.js";
+import { judge } from "../kernels/judge.js";
+import { PeriodSum } from "../kernels/period-sum.js";
+import { Case, MeterRecord, RecordType } from "../kernels/record.js";
+import { limits } from "../../engine/base/limits.js";
+
+/**
+ * One meter, opened for work: its two newest records and all that is settled before them.
+ *
+ *     settled │ older │ newer        time ──▶
+ *             ▲ base  ▲ middle
+ *
+ * `newer` may still be corrected, and `older` is judged by what `newer` says, so what they bring is never in
+ * `sums` or `spilled`: it is added on top whenever a row is needed, and becomes settled when a third record arrives.
+ * The kernels decide from the inputs alone, so only inputs and settled state are kept between calls.
+ */
+export class MeterWindow {
+  settings!: CompiledSettings;
+  /** What the settled records leave. */
+  readonly base = new Baseline();
+  /** What `older` leaves on top. */
+  readonly middle = new Baseline();
+  older = new MeterRecord();
+  newer = new MeterRecord();
+  /** By period: the settled part of the one in which `anchor` lies; end NaN: none yet. */
+  readonly sums: readonly PeriodSum[] = [new PeriodSum(), new PeriodSum(), new PeriodSum()];
+  /** Settled parts of periods after that, where there are any. */
+  spilled: PeriodSum[] = [];
+  /** Periods that end by then have had their rows written; NaN before the first record. */
+  closedTo = Number.NaN;
+  /** A withdrawn exchange that is the newest record; NaN: none. */
+  withdrawnTs = Number.NaN;
+  withdrawnRev = 0;
+
+  /** Decides both records; `newer` has no successor yet. */
+  judge(): void {
+    const { settings, base, middle, older, newer } = this;
+    const hasNewer = newer.type !== RecordType.NONE;
+    middle.copy(base);
+    if (older.type !== RecordType.NONE) {
+      judge(settings, base, older, hasNewer ? newer : null);
+      middle.advance(settings, older);
+    }
+    if (hasNewer) judge(settings, middle, newer, null);
+  }
+
+  /**
+   * Makes room for a new newest record: `older` is settled, `newer` becomes `older`. The caller fills in `newer`
+   * from `ts`, `value`, `rev` on and judges.
+   */
+  shift(): void {
+    if (this.newer.type === RecordType.NONE) return;
+    if (this.older.type !== RecordType.NONE) this.#settle();
+    const older = this.newer;
+    this.newer = this.older;
+    this.older = older;
+    this.newer.clear();
+    const reach = this.defaultReach(older.at, this.base.ts);
+    if (!Number.isNaN(reach)) older.reachFrom = reach;
+  }
+
+  /** Gives a record its place in time. `value` is finite. */
+  place(record: MeterRecord, ts: number, value: number, rev: number): void {
+    record.ts = ts;
+    record.at = this.settings.isInterval ? this.settings.intervalEnd(ts) : ts;
+    record.value = value;
+    record.units = this.settings.units(value);
+    record.rev = rev;
+  }
+
+  /** Where a stretch that ends at `at` begins if its neighbour is at `before`; NaN where that is too far. */
+  defaultReach(at: number, before: number): number {
+    return at - before <= limits.maxSpreadMs ? before : Number.NaN;
+  }
+
+  /** See Status.STEADY. */
+  get isSteady(): boolean {
+    const { settings, base, older, newer } = this;
+    return (
+      settings.isCounter &&
+      older.type === RecordType.READING &&
+      newer.type === RecordType.READING &&
+      older.flags === 0 &&
+      newer.flags === 0 &&
+      older.case === Case.PLAIN &&
+      newer.case === Case.PLAIN &&
+      older.ts - base.ts <= settings.maxGapMs &&
+      newer.ts - older.ts <= settings.maxGapMs
+    );
+  }
+
+  #settle(): void {
+    const { settings, base, older } = this;
+    base.advance(settings, older);
+    this.addSettled(older);
+  }
+
+  /** Adds a record to the settled sums, and lets go of periods that nothing can reach any more. */
+  addSettled(record: MeterRecord): void {
+    const anchor = this.#anchor(record);
+    for (const period of this.settings.periods) {
+      const sum = this.sums[period]!;
+      if (!(anchor < sum.end)) this.#reopen(sum, period, anchor, record);
+      else sum.add(this.settings, record);
+      if (record.at > sum.end) this.#spill(period, sum.end, record);
+    }
+    if (this.spilled.length > 0) this.#prune(record, anchor);
+  }
+
+  /** No later record changes what lies before, and all rows of periods that end by then are written. */
+  #anchor(record: MeterRecord): number {
+    const { settings, base, newer, closedTo } = this;
+    let anchor = Number.isNaN(base.ts) ? record.at : base.ts;
+    if (closedTo < anchor) anchor = closedTo;
+    if (settings.isInterval && newer.from - settings.intervalSlackMs < anchor) anchor = newer.from - settings.intervalSlackMs;
+    return anchor;
+  }
+
+  #reopen(sum: PeriodSum, period: number, anchor: number, record: MeterRecord): void {
+    const { calendar } = this.settings;
+    const start = calendar.start(period, anchor);
+    const spilled = this.spilledAt(period, start);
+    if (spilled === null) sum.open(period, start, calendar.end(period, anchor));
+    else sum.copy(spilled);
+    sum.add(this.settings, record);
+  }
+
+  #spill(period: number, from: number, record: MeterRecord): void {
+    const { calendar } = this.settings;
+    for (let start = from; start < record.at; start = calendar.end(period, start)) {
+      let sum = this.spilledAt(period, start);
+      if (sum === null) {
+        sum = new PeriodSum();
+        sum.open(period, start, calendar.end(period, start));
+        this.spilled.push(sum);
+      }
+      sum.add(this.settings, record);
+    }
+  }
+
+  #prune(record: MeterRecord, anchor: number): void {
+    // From so far back nothing is spread any more; only the period of the last records still counts.
+    const isFar = record.at - anchor > limits.maxSpreadMs && this.closedTo >= record.at;
+    const keepFrom = isFar ? record.at - 1 : anchor;
+    this.spilled = this.spilled.filter((sum) => sum.end > keepFrom && sum.start > this.sums[sum.period]!.start);
+  }
+
+  spilledAt(period: number, start: number): PeriodSum | null {
+    for (const sum of this.spilled) if (sum.period === period && sum.start === start) return sum;
+    return null;
+  }
+
+  /** All that is known of one period, the two newest records included. */
+  compose(period: number, start: number, end: number, into: PeriodSum): void {
+    const sum = this.sums[period]!;
+    const settled = sum.start === start ? sum : this.spilled.length > 0 ? this.spilledAt(period, start) : null;
+    if (settled === null) into.open(period, start, end);
+    else into.copy(settled);
+    into.add(this.settings, this.older);
+    into.add(this.settings, this.newer);
+  }
+}

@@ -1,0 +1,58 @@
+import { RecordType } from "../kernels/record.js";
+import type { MeterRecord } from "../kernels/record.js";
+import type { MeterWindow } from "./meter-window.js";
+import { type MeterPage, Status } from "./page.js";
+
+/** Fills a window from a slot, as far as the page knows; `window.settings` is set. The records are not yet judged. */
+export function loadWindow(page: MeterPage, slot: number, window: MeterWindow): void {
+  const { settings, base, older, newer } = window;
+  const status = page.status[slot]!;
+  base.clear();
+  if (page.baseTs[slot] !== 0) {
+    base.ts = page.baseTs[slot]!;
+    base.units = page.baseUnits[slot]!;
+    base.read = true;
+  }
+  older.clear();
+  if ((status & (Status.OLDER_IS_READING | Status.OLDER_IS_EXCHANGE)) !== 0) {
+    older.type = (status & Status.OLDER_IS_READING) !== 0 ? RecordType.READING : RecordType.EXCHANGE;
+    older.conflict = (status & Status.OLDER_CONFLICT) !== 0;
+    window.place(older, page.olderTs[slot]!, page.olderValue[slot]!, page.olderRev[slot]!);
+    older.reachFrom = window.defaultReach(older.at, base.ts);
+  }
+  newer.clear();
+  window.closedTo = Number.NaN;
+  if ((status & (Status.NEWER_IS_READING | Status.NEWER_IS_EXCHANGE)) !== 0) {
+    newer.type = (status & Status.NEWER_IS_READING) !== 0 ? RecordType.READING : RecordType.EXCHANGE;
+    newer.conflict = (status & Status.NEWER_CONFLICT) !== 0;
+    window.place(newer, page.newerTs[slot]!, page.newerValue[slot]!, page.newerRev[slot]!);
+    newer.reachFrom = window.defaultReach(newer.at, older.type === RecordType.NONE ? base.ts : older.at);
+    window.closedTo = newer.at;
+  }
+  window.spilled = [];
+  window.withdrawnTs = Number.NaN;
+  window.withdrawnRev = 0;
+  for (const period of settings.periods) page.periods[period]!.load(slot, period, window.sums[period]!);
+}
+
+/** Puts a judged window back; what a page has no room for is kept beside it (`rare`). */
+export function saveWindow(page: MeterPage, slot: number, window: MeterWindow, rare: boolean): void {
+  const { settings, base, older, newer } = window;
+  page.baseTs[slot] = Number.isNaN(base.ts) ? 0 : base.ts;
+  page.baseUnits[slot] = Number.isNaN(base.ts) ? 0 : base.units;
+  page.olderTs[slot] = older.type === RecordType.NONE ? 0 : older.ts;
+  page.olderValue[slot] = older.type === RecordType.NONE ? 0 : older.value;
+  page.olderRev[slot] = older.rev;
+  page.newerTs[slot] = newer.type === RecordType.NONE ? 0 : newer.ts;
+  page.newerValue[slot] = newer.type === RecordType.NONE ? 0 : newer.value;
+  page.newerRev[slot] = newer.rev;
+  const steady = !rare && window.isSteady ? Status.STEADY : 0;
+  page.status[slot] = recordStatus(older) | (recordStatus(newer) << 3) | (rare ? Status.RARE : 0) | steady;
+  for (const period of settings.periods) page.periods[period]!.save(slot, window.sums[period]!);
+}
+
+function recordStatus(record: MeterRecord): number {
+  if (record.type === RecordType.NONE) return 0;
+  const type = record.type === RecordType.READING ? Status.OLDER_IS_READING : Status.OLDER_IS_EXCHANGE;
+  return type | (record.conflict ? Status.OLDER_CONFLICT : 0);
+}
