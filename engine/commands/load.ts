@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { systemClock } from "../base/clock.js";
+import { type Clock, systemClock } from "../base/clock.js";
 import { MeterstormError, messageOf } from "../base/errors.js";
 import type { LoadOptions } from "../load/options.js";
 import { progressText, progressView } from "../load/progress.js";
 import { formatReport, reportOf } from "../load/report.js";
-import { runLoad } from "../load/run.js";
-import { verifyLoad } from "../load/verification.js";
+import { type LoadRun, runLoad } from "../load/run.js";
+import { type Verification, verifyLoad } from "../load/verification.js";
 import { amount, collect, durationMs, instantMs, tokensOf } from "./arguments.js";
 
 interface LoadArguments {
@@ -112,6 +112,12 @@ function optionsOf(given: LoadArguments): LoadOptions {
   };
 }
 
+async function readBack(options: LoadOptions, run: LoadRun, clock: Clock): Promise<Verification | null> {
+  const view = progressView(process.stderr, "reading back");
+  const show = (meters: number, of: number) => view.show(meters / of, `${meters} of ${of} meters`);
+  return verifyLoad(options, run, clock, show).finally(() => view.end());
+}
+
 /** Returns the exit code. */
 async function load(given: LoadArguments): Promise<number> {
   const interrupt = new AbortController();
@@ -128,10 +134,7 @@ async function load(given: LoadArguments): Promise<number> {
       onProgress: (progress) => sending.show(progress.done, progressText(progress)),
     }).finally(() => sending.end());
     process.removeListener("SIGINT", onInterrupt);
-    const reading = progressView(process.stderr, "reading back");
-    const verification = await verifyLoad(options, run, clock, (meters, of) =>
-      reading.show(meters / of, `${meters} of ${of} meters`),
-    ).finally(() => reading.end());
+    const verification = options.verify === "none" ? null : await readBack(options, run, clock);
     const report = reportOf(options, run, verification);
     process.stdout.write(`${formatReport(report)}\n`);
     if (given.json !== undefined) writeFileSync(given.json, `${JSON.stringify(report, null, 2)}\n`);

@@ -39,12 +39,13 @@ function rowsOf(series: Series, readings: number) {
 
 /** The register at an instant: on the straight line between the readings around it, halves up. */
 function registerAt(series: Series, datalogger: number, meter: number, ts: number): number {
-  const position = (ts - series.tsMs(datalogger, meter, 0)) / series.options.intervalMs;
-  if (position <= 0) return series.valueUnits(datalogger, meter, 0);
-  const before = Math.floor(position);
+  const interval = BigInt(series.options.intervalMs);
+  const sinceFirst = BigInt(ts - series.tsMs(datalogger, meter, 0));
+  if (sinceFirst <= 0n) return series.valueUnits(datalogger, meter, 0);
+  const before = Number(sinceFirst / interval);
   const units = series.valueUnits(datalogger, meter, before);
-  const delta = series.valueUnits(datalogger, meter, before + 1) - units;
-  return units + Math.floor(delta * (position - before) + 0.5);
+  const delta = BigInt(series.valueUnits(datalogger, meter, before + 1) - units);
+  return units + Number((2n * delta * (sinceFirst % interval) + interval) / (2n * interval));
 }
 
 for (const intervalMs of [300_000, 7 * 60_000, HOUR_MS]) {
