@@ -3,6 +3,7 @@ import { decimalParts } from "../../engine/base/decimal.js";
 import { PERIODS } from "../../engine/base/entries.js";
 import type { MeterSettings } from "../../engine/base/settings.js";
 import { shareDown } from "./shares.js";
+import { wideTimes } from "./wide.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -121,13 +122,13 @@ export class CompiledSettings {
     return (units * this.#digits) / this.#divisor;
   }
 
-  /** An amount (units, or area of power) as a row shows it; NaN stays. */
-  shownAmount(amount: number): number {
-    return (amount * this.#digits) / (this.isPower ? this.#divisor * AREA_PER_UNIT : this.#divisor);
+  /** An amount (units, or area of power; `low`: what it has beyond the first double) as a row shows it; NaN stays. */
+  shownAmount(amount: number, low: number): number {
+    return wideTimes(amount, low, this.#digits) / (this.isPower ? this.#divisor * AREA_PER_UNIT : this.#divisor);
   }
 
   /** The mean level of an area over so many milliseconds, as a row shows it. */
-  shownMean(area: number, coveredMs: number): number {
-    return (area * this.#digits) / (2 * coveredMs * this.#divisor);
+  shownMean(area: number, low: number, coveredMs: number): number {
+    return wideTimes(area, low, this.#digits) / (2 * coveredMs * this.#divisor);
   }
 }

@@ -4,6 +4,7 @@ import type { Baseline } from "./baseline.js";
 import type { CompiledSettings } from "./compiled-settings.js";
 import { judgeCounter } from "./judge-counter.js";
 import { Case, type MeterRecord, RecordType } from "./record.js";
+import { productLow } from "./wide.js";
 
 /**
  * Decides a record's delta, flags and segment from the baseline before it and the next record (`null` while it
@@ -57,6 +58,7 @@ function judgeInterval(settings: CompiledSettings, base: Baseline, reading: Mete
 function judgeLine(settings: CompiledSettings, base: Baseline, reading: MeterRecord): void {
   reading.noSegment();
   reading.delta = Number.NaN;
+  reading.deltaLow = 0;
   reading.flags = 0;
   const ms = reading.ts - base.ts;
   if (!(ms <= settings.maxGapMs)) {
@@ -68,6 +70,8 @@ function judgeLine(settings: CompiledSettings, base: Baseline, reading: MeterRec
   reading.from = base.ts;
   reading.coverFrom = base.ts;
   reading.fromUnits = base.units;
-  reading.amount = (base.units + reading.units) * ms;
-  if (settings.isPower) reading.delta = reading.amount;
+  if (!settings.isPower) return;
+  const levels = base.units + reading.units;
+  reading.delta = levels * ms;
+  reading.deltaLow = productLow(levels, ms, reading.delta);
 }

@@ -2,7 +2,8 @@ import { Flag } from "../../engine/base/flags.js";
 import { type CompiledSettings, NOMINAL_MS } from "./compiled-settings.js";
 import { isSpread } from "./judge.js";
 import { type MeterRecord, RecordType } from "./record.js";
-import { lineArea, share, shareDown, shareUp } from "./shares.js";
+import { share, shareDown, shareUp } from "./shares.js";
+import { productLow, sumLow } from "./wide.js";
 
 /** Beside the public flags: some segment reaches into the period, so its value is known. */
 export const KNOWN = 1 << 16;
@@ -80,13 +81,11 @@ export class PeriodSum {
     const until = Math.min(at, this.end);
     const length = at - from;
     this.flags |= record.flags | KNOWN;
-    if (begin === from && until === at) this.#plus(amount);
-    else if (settings.isLine) {
-      this.#plus(lineArea(record.fromUnits, record.units, until - from, length));
-      if (begin > from) this.#plus(-lineArea(record.fromUnits, record.units, begin - from, length));
-    } else {
-      this.#plus(share(amount, until - from, length) - share(amount, begin - from, length));
-    }
+    if (settings.isLine) {
+      this.#plusLine(record, until - from, length, 1);
+      if (begin > from) this.#plusLine(record, begin - from, length, -1);
+    } else if (begin === from && until === at) this.#plus(amount);
+    else this.#plus(share(amount, until - from, length) - share(amount, begin - from, length));
     if (settings.isInterval) this.flags |= REACHED;
     if (settings.isInterval || length <= settings.maxGapMs) {
       const covered = until - Math.max(record.coverFrom, begin);
@@ -99,12 +98,34 @@ export class PeriodSum {
     }
   }
 
-  /** Adds without loss: what the sum of two doubles rounds off goes to `sumLow`. */
+  /**
+   * Adds (`sign` 1) or takes away (−1) the area below a line over its first `part` of `length` milliseconds, in half units × ms,
+   * rounded to a whole number, halves up.
+   */
+  #plusLine({ fromUnits, units }: MeterRecord, part: number, length: number, sign: number): void {
+    if (part === length) {
+      this.#plusProduct(sign * fromUnits, length);
+      this.#plusProduct(sign * units, length);
+      return;
+    }
+    // 2 × from × part + (to − from) × part² ÷ length, part² taken apart so that the quotient is one share.
+    const square = part * part;
+    const multiple = Math.floor(square / length);
+    const rise = units - fromUnits;
+    this.#plusProduct(sign * 2 * fromUnits, part);
+    this.#plusProduct(sign * rise, multiple);
+    this.#plus(sign * share(rise, square - multiple * length, length));
+  }
+
+  #plusProduct(a: number, b: number): void {
+    const product = a * b;
+    this.#plus(product);
+    this.sumLow += productLow(a, b, product);
+  }
+
   #plus(amount: number): void {
-    const before = this.sum;
-    const sum = before + amount;
-    const added = sum - before;
-    this.sumLow += before - (sum - added) + (amount - added);
+    const sum = this.sum + amount;
+    this.sumLow += sumLow(this.sum, amount, sum);
     this.sum = sum;
   }
 
@@ -125,8 +146,8 @@ export class PeriodSum {
 
   /** The row's value; NaN: NULL. */
   value(settings: CompiledSettings): number {
-    if (settings.isGauge) return this.coveredMs > 0 ? settings.shownMean(this.sum, this.coveredMs) : Number.NaN;
-    return (this.flags & KNOWN) === 0 ? Number.NaN : settings.shownAmount(this.sum);
+    if (settings.isGauge) return this.coveredMs > 0 ? settings.shownMean(this.sum, this.sumLow, this.coveredMs) : Number.NaN;
+    return (this.flags & KNOWN) === 0 ? Number.NaN : settings.shownAmount(this.sum, this.sumLow);
   }
 
   /** The row's flags. */

@@ -40,10 +40,12 @@ export class MeterRecord {
   case: number = Case.FIRST;
   /** In units, or area of power; NaN where unknown. */
   delta = Number.NaN;
+  /** What an area has beyond one double. */
+  deltaLow = 0;
   flags = 0;
   /** Beginning of the segment that ends at `at`; NaN: none. */
   from = Number.NaN;
-  /** What the segment carries: units, or an area. */
+  /** Units that the segment carries; of lines, fromUnits and units say it. */
   amount = Number.NaN;
   /** What the segment adds to coverage begins here. */
   coverFrom = Number.NaN;

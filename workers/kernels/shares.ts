@@ -1,5 +1,3 @@
-import { invariant } from "../../engine/base/errors.js";
-
 /** Products below this are whole numbers that a double holds exactly. */
 const EXACT = 2 ** 53;
 
@@ -55,18 +53,4 @@ function quotient(product: number, whole: number, nearest: 0 | 1): number {
     rest += whole;
   }
   return nearest === 1 && 2 * rest >= whole ? down + 1 : down;
-}
-
-/**
- * Area below the straight line from `from` to `to` over its first `part` of `whole` milliseconds, in half units × ms,
- * rounded to a whole number, halves up. With part = whole it is (from + to) × whole.
- */
-export function lineArea(from: number, to: number, part: number, whole: number): number {
-  if (part === whole) return (from + to) * whole;
-  // 2 × from × part + (to − from) × part² ÷ whole, part² taken apart so that the quotient is one share.
-  const square = part * part;
-  invariant(square < EXACT, "a line is no longer than some months");
-  const multiple = Math.floor(square / whole);
-  const rise = to - from;
-  return 2 * from * part + rise * multiple + share(rise, square - multiple * whole, whole);
 }

@@ -1,7 +1,7 @@
 import type { EntryWriter } from "../../engine/base/entries.js";
 import { MeterRecord, RecordType } from "../kernels/record.js";
 import { exchangeWins } from "./meter-conflict.js";
-import type { RowWriter } from "./meter-rows.js";
+import { type RowWriter, touchedFrom } from "./meter-rows.js";
 import { Applied, append, rememberBoth, rewriteOlder, rewriteRows } from "./meter-step.js";
 import type { MeterWindow } from "./meter-window.js";
 
@@ -60,7 +60,7 @@ function takeNew(
   if (Number.isNaN(window.closedTo)) window.closedTo = newer.at;
   window.judge();
   // Only readings close periods, but a segment that looked settled may be another now.
-  const from = rewriteOlder(meter, window, older, out);
+  const from = Math.min(touchedFrom(newer), rewriteOlder(meter, window, older, out));
   if (from < window.closedTo) rows.write(meter, window, from, window.closedTo, out);
 }
 

@@ -47,7 +47,7 @@ export function fillRunning(window: MeterWindow, into: Running): void {
   const reading = newestReading(window);
   into.ts = reading === null ? Number.NaN : reading.ts;
   into.value = reading === null ? Number.NaN : reading.value;
-  into.delta = reading === null ? Number.NaN : settings.shownAmount(reading.delta);
+  into.delta = reading === null ? Number.NaN : settings.shownAmount(reading.delta, reading.deltaLow);
   into.flags = reading === null ? 0 : reading.flags;
   for (let period = 0; period < PERIODS.length; period++) {
     const running = into[PERIODS[period]!];
@@ -76,7 +76,7 @@ export function fillSettled(window: MeterWindow, into: SettledReading): void {
   const { older, settings } = window;
   const isReading = older.type === RecordType.READING;
   into.ts = isReading ? older.ts : Number.NaN;
-  into.delta = isReading ? settings.shownAmount(older.delta) : Number.NaN;
+  into.delta = isReading ? settings.shownAmount(older.delta, older.deltaLow) : Number.NaN;
   into.flags = isReading ? older.flags : 0;
 }
 
@@ -85,7 +85,7 @@ export function fillObservation(window: MeterWindow, into: Observation): void {
   const { settings, older, newer } = window;
   into.ts = newer.ts;
   into.value = newer.value;
-  into.delta = settings.shownAmount(newer.delta);
+  into.delta = settings.shownAmount(newer.delta, newer.deltaLow);
   // What an exchange closed is part of the delta, so its time is part of the span.
   const from = older.type === RecordType.EXCHANGE && older.from < newer.from ? older.from : newer.from;
   into.spanMs = newer.at - from;
