@@ -57,7 +57,7 @@ export async function runDemo(options: DemoOptions): Promise<Demo> {
   print("");
   fleet.start();
 
-  const story = new Story(engine.url, DEMO_CLIENTS, tokens);
+  const story = new Story(engine.url, DEMO_CLIENTS, tokens, clock.monotonicMs());
   let timer: Timer | null = null;
   let closed = false;
   const tell = async (): Promise<void> => {

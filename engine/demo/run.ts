@@ -30,7 +30,9 @@ async function main(): Promise<void> {
   process.on("SIGINT", () => end(0));
   process.on("SIGTERM", () => end(0));
   demo.finished.then(
-    () => console.log("The recorded series have been sent to their end. The engine goes on answering; Ctrl+C ends it."),
+    () => {
+      if (!ending) console.log("The recorded series have been sent to their end. The engine goes on answering; Ctrl+C ends it.");
+    },
     (error: unknown) => {
       if (ending) return;
       console.error(messageOf(error));

@@ -25,18 +25,20 @@ export class Story {
   readonly #clients: readonly DemoClient[];
   readonly #tokens: ReadonlyMap<string, DemoTokens>;
   #turn = 0;
-  #told = { acked: 0, atMs: 0 };
+  #told: { acked: number; atMs: number };
 
-  constructor(url: string, clients: readonly DemoClient[], tokens: ReadonlyMap<string, DemoTokens>) {
+  /** `nowMs` of a clock that never goes back. */
+  constructor(url: string, clients: readonly DemoClient[], tokens: ReadonlyMap<string, DemoTokens>, nowMs: number) {
+    this.#told = { acked: 0, atMs: nowMs };
     this.#url = url;
     this.#clients = clients;
     this.#tokens = tokens;
   }
 
-  /** The next line: the fleet's rate, one meter in turn, and its client's alerts. `nowMs` of a clock that never goes back. */
+  /** The next line: the fleet's rate, one meter in turn, and its client's alerts. */
   async next(progress: FleetProgress, nowMs: number): Promise<string> {
     const seconds = (nowMs - this.#told.atMs) / 1000;
-    const rate = this.#told.atMs === 0 ? 0 : (progress.acked - this.#told.acked) / seconds;
+    const rate = seconds > 0 ? (progress.acked - this.#told.acked) / seconds : 0;
     this.#told = { acked: progress.acked, atMs: nowMs };
     const turn = this.#turn++;
     const client = this.#clients[turn % this.#clients.length]!;

@@ -3,7 +3,7 @@ import test from "node:test";
 import { pino } from "pino";
 import { type Browser, chromium } from "playwright-core";
 import { runDemo } from "../../engine/demo/demo.js";
-import { hasProgram, skipWithout, temporaryDirectory } from "../support/servers.js";
+import { hasProgram, skipWithout, temporaryDirectory, until } from "../support/servers.js";
 
 const skip = skipWithout("a browser", hasProgram("chromium"), "install chromium");
 /** No sandbox, since tests run as root in containers too; and nothing that a browser fetches by itself. */
@@ -46,13 +46,14 @@ test("the console shows a client's meters, periods and alerts as they move, from
     (await page.locator("#meters td.meter").allTextContents()).sort(),
     ["annex", "marina", "north", "south"].flatMap((name) => [`elec-${name}`, `gas-${name}`]).sort(),
   );
-  await page.waitForFunction(`document.querySelectorAll("#chart .bar").length >= 10`);
-  await page.waitForFunction(`Number(document.getElementById("total").textContent.replaceAll(",", "")) > 0`);
+  const bars = page.locator("#chart .bar");
+  await until("ten days are drawn", DEADLINE_MS, async () => (await bars.count()) >= 10);
+  await until("readings are counted", DEADLINE_MS, async () => /[1-9]/.test((await page.locator("#total").textContent()) ?? ""));
   await page.locator("#alerts li", { hasText: "peak-load" }).first().waitFor();
   await page.locator("#chart g.column").nth(3).hover();
   assert.match((await page.locator("#detail").textContent()) ?? "", /^\d{4}-\d\d-\d\d: [\d.]+ kWh/);
   await page.getByRole("button", { name: "Hours" }).click();
-  await page.waitForFunction(`document.querySelectorAll("#chart .bar").length >= 40`);
+  await until("forty hours are drawn", DEADLINE_MS, async () => (await bars.count()) >= 40);
   const sideways = await page.evaluate<number>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
   assert.equal(sideways, 0, "a phone does not scroll sideways");
 
