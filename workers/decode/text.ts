@@ -27,10 +27,19 @@ export function readTextFrame(text: string): TextFrame {
     return {
       seq: 0,
       readings: null,
-      fault: `seq is ${JSON.stringify(seq)?.slice(0, 40)}; it must be a whole number in 1 … 2^53 - 1`,
+      fault: `seq is ${jsonOf(seq, 40)}; it must be a whole number in 1 … 2^53 - 1`,
     };
   if (!Array.isArray(readings)) return { seq: seq ?? 0, readings: null, fault: "readings must be an array" };
   return { seq: seq ?? 0, readings, fault: "" };
+}
+
+/** A parsed value as JSON, cut to `maxChars`. Nothing is shown of one so deeply nested that writing it would exhaust the stack. */
+export function jsonOf(value: unknown, maxChars: number): string {
+  try {
+    return (JSON.stringify(value) ?? "").slice(0, maxChars);
+  } catch {
+    return "(nested too deeply to be shown)".slice(0, maxChars);
+  }
 }
 
 /** A frame whose JSON is broken behind its seq can still be acked, so that nobody sends it for ever. */

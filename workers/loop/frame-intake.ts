@@ -2,11 +2,11 @@ import { isUtf8 } from "node:buffer";
 import { NONE, UnitType } from "../../engine/base/entries.js";
 import { REJECT_CODES, type RejectCode, rejectCodeIndex } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
-import type { Origin } from "../../engine/memory/protocol.js";
+import { Input, type Origin } from "../../engine/memory/protocol.js";
 import type { RingConsumer } from "../../engine/memory/ring.js";
 import { BINARY_HEADER_BYTES, Header, header, readBindings, readHeader } from "../decode/binary.js";
 import { frameHash, hashFrame } from "../decode/frame-hash.js";
-import { reading, readReading, readTextFrame, timestampOf } from "../decode/text.js";
+import { jsonOf, reading, readReading, readTextFrame, timestampOf } from "../decode/text.js";
 import { isRemembered, rememberFrame } from "../state/directory.js";
 import { type Applier, rejectOf } from "./applier.js";
 import type { Counters } from "./counters.js";
@@ -196,9 +196,11 @@ export class FrameIntake {
   /** A frame with a seq and nothing else that can be read: acked, kept raw, so that nobody sends it for ever. */
   #malformed(session: Session, arrivalMs: number, fault: string, ring: RingConsumer): number {
     const datalogger = this.#begin(session, UnitType.FRAME, arrivalMs, this.seq);
-    const raw = ring.bytes.subarray(ring.payloadAt, ring.payloadAt + Math.min(ring.payloadBytes, limits.rejectedFrameBytes));
+    const frame = ring.bytes.subarray(ring.payloadAt, ring.payloadAt + ring.payloadBytes);
+    const kept = limits.rejectedFrameBytes;
+    const raw = printable(ring.type === Input.TEXT ? wholeCharacters(frame, kept) : frame.subarray(0, kept));
     this.rejects.push(JSON.stringify({ seq: this.seq, code: "malformed", message: fault }));
-    this.#keepReject(session.tenant, datalogger, MALFORMED, arrivalMs, this.seq, NONE, "", printable(raw));
+    this.#keepReject(session.tenant, datalogger, MALFORMED, arrivalMs, this.seq, NONE, "", raw);
     return this.#end(session, this.seq);
   }
 
@@ -265,8 +267,8 @@ export class FrameIntake {
     element: unknown,
   ): void {
     const id = typeof reading.meter === "string" ? wellFormed(reading.meter.slice(0, limits.maxIdChars)) : "";
-    const raw = Buffer.from((JSON.stringify(element) ?? "").slice(0, limits.rejectedReadingBytes));
-    this.#reject(tenant, datalogger, seq, index, answer, arrivalMs, id, raw.subarray(0, limits.rejectedReadingBytes));
+    const raw = Buffer.from(jsonOf(element, limits.rejectedReadingBytes));
+    this.#reject(tenant, datalogger, seq, index, answer, arrivalMs, id, wholeCharacters(raw, limits.rejectedReadingBytes));
   }
 
   #rejectBinary(
@@ -328,6 +330,14 @@ function wellFormed(text: string): string {
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}
+
+/** The beginning of UTF-8 text, at most `maxBytes`, that ends with a whole character. */
+function wholeCharacters(text: Uint8Array, maxBytes: number): Uint8Array {
+  if (text.length <= maxBytes) return text;
+  let end = maxBytes;
+  while (end > 0 && (text[end]! & 0xc0) === 0x80) end--;
+  return text.subarray(0, end);
 }
 
 /** Raw bytes as text that a table can hold: UTF-8 where it is, else hex. */

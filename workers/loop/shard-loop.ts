@@ -19,6 +19,8 @@ const STEP_BYTES = 256 * 1024;
 const PIECE_CHARS = 256 * 1024;
 /** In the place of a datalogger's number: a bind frame before the datalogger's first readings. */
 const UNNAMED = NONE - 1;
+/** In the place of a datalogger's number: no frame, but a connection that waits for its welcome. */
+const GREETING = NONE - 2;
 const textDecoder = new TextDecoder();
 
 export interface ShardPorts {
@@ -177,7 +179,7 @@ export class ShardLoop {
         return;
       }
       case Input.HELLO:
-        this.#hello();
+        this.#hello(base);
         return;
       case Input.BYE:
         this.#sessions.delete(input.id);
@@ -196,16 +198,27 @@ export class ShardLoop {
     return textDecoder.decode(bytes.slice(payloadAt, payloadAt + payloadBytes));
   }
 
-  #hello(): void {
+  #hello(base: number): void {
     const { input } = this.#ports;
     const { tenant, datalogger } = JSON.parse(this.#payloadText()) as Origin;
     const session = createSession(input.id, tenant, datalogger);
     this.#sessions.set(session.id, session);
     const { directory } = this.#applier;
     const number = directory.tenantNumber(tenant);
-    const known = number < 0 ? -1 : directory.dataloggerNumber(number, datalogger);
-    session.dataloggerNumber = known;
-    this.#outbox.send(Outcome.WELCOME, session.id, 0, known < 0 ? 0 : directory.dataloggerState(known).safeSeq);
+    session.dataloggerNumber = number < 0 ? -1 : directory.dataloggerNumber(number, datalogger);
+    this.#acks.push(base + this.#applier.out.length, session.id, GREETING, 0, 0, input.number, null);
+  }
+
+  /**
+   * Told once everything is safe that earlier connections of the datalogger sent: with less it would send again, perhaps
+   * under other seqs, frames that are computed already, and more of them than are remembered.
+   */
+  #welcome(id: number): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    const { dataloggerNumber: number } = session;
+    const { directory } = this.#applier;
+    this.#outbox.send(Outcome.WELCOME, id, 0, number < 0 ? 0 : directory.dataloggerState(number).safeSeq);
   }
 
   #afterFrame(session: Session, taken: number, base: number): void {
@@ -268,6 +281,10 @@ export class ShardLoop {
       pieces.forEach((piece, i) => {
         this.#outbox.sendText(Outcome.POSTED, session, i === pieces.length - 1 ? 200 : 0, arrivalMs, piece);
       });
+      return;
+    }
+    if (datalogger === GREETING) {
+      this.#welcome(session);
       return;
     }
     const state = datalogger === UNNAMED ? null : this.#applier.directory.dataloggerState(datalogger);
