@@ -1,5 +1,5 @@
 import { type EntryWriter, NameType } from "../../engine/base/entries.js";
-import { rejectCodeIndex } from "../../engine/base/errors.js";
+import { invariant, rejectCodeIndex } from "../../engine/base/errors.js";
 import { isId } from "../../engine/base/ids.js";
 import { limits } from "../../engine/base/limits.js";
 import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
@@ -205,10 +205,17 @@ export class Applier {
     if (type === NameType.TENANT) this.directory.addTenant(number, text);
     else if (type === NameType.DATALOGGER) this.directory.addDatalogger(number, parent, text);
     else if (type === NameType.METER) this.openMeter(number, parent, text, owner, detail);
-    else if (type === NameType.RULE) this.directory.addRule(number, text);
+    else if (type === NameType.RULE) this.#replayRule(number, text);
     else if (type === NameType.SETTINGS) this.addSettings(number, text);
     else if (type === NameType.RULES)
       this.alerts.setRules(number, this.directory.tenant(number), JSON.parse(text) as TenantPlan["rules"]);
+  }
+
+  /** In a unit the name stands behind the reading whose alert needed it, so the replay of that reading has given the number already. */
+  #replayRule(number: number, id: string): void {
+    const known = this.directory.ruleNumber(id);
+    if (known < 0) this.directory.addRule(number, id);
+    else invariant(known === number, `rule ${id} was given ${number} in the journal and ${known} by its replay`);
   }
 }
 

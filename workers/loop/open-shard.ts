@@ -5,7 +5,7 @@ import { MeterstormError } from "../../engine/base/errors.js";
 import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Names, Sink } from "../../engine/store/interface.js";
-import { Journal } from "../journal/journal.js";
+import { Journal, type JournalOptions } from "../journal/journal.js";
 import { loadSnapshot } from "../journal/snapshot.js";
 import { Applier } from "./applier.js";
 import { Replayer } from "./recover.js";
@@ -27,6 +27,8 @@ export interface OpenOptions {
   ack: "durable" | "stored";
   journalMaxBytes: number;
   journalKeepMs: number;
+  /** Sizes of the journal's parts where they differ from the limits. */
+  journalSizes?: Pick<JournalOptions, "blockBytes" | "segmentBytes" | "memoryBytes">;
   openSink(names: Names): Sink;
   /** The journal can take no more: the shard is to be ended and opened again. */
   onFailed(error: MeterstormError): void;
@@ -55,6 +57,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
     clock,
     directory,
     shard: options.name,
+    ...options.journalSizes,
     onDurable: () => loop?.durable(),
     onFailed: options.onFailed,
   });
