@@ -266,7 +266,9 @@ function drawChart(columns, { kind, unit, period }) {
       }
     }
     if ((columns.length - 1 - i) % every === 0) {
-      group.append(drawn("text", { x: x + step / 2, y: height - 5, "text-anchor": "middle" }, labelOf(column, period)));
+      const atEdge = i === columns.length - 1;
+      const place = atEdge ? { x: x + step + 6, "text-anchor": "end" } : { x: x + step / 2, "text-anchor": "middle" };
+      group.append(drawn("text", { ...place, y: height - 5 }, labelOf(column, period)));
     }
     const show = () => {
       byId("detail").textContent = detailOf(column, { unit, period, gauge });

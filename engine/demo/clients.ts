@@ -105,14 +105,14 @@ export const DEMO_CLIENTS: readonly DemoClient[] = [
       { match: "*", kind: "counter", unit: "kWh", maxRate: 23, modulus: 1_000_000 },
     ],
     rules: [
-      { id: "busy-hour", meters: "flat-*", on: "hour", op: ">", threshold: 2.4, clear: 1.5, severity: "warning" },
+      { id: "busy-hour", meters: "flat-*", on: "hour", op: ">", threshold: 1.6, clear: 1, severity: "warning" },
       {
         id: "night-load",
         meters: "flat-*",
         on: "rate",
         op: ">",
-        threshold: 0.8,
-        clear: 0.5,
+        threshold: 0.6,
+        clear: 0.4,
         for: "1h",
         schedule: { days: [1, 2, 3, 4, 5, 6, 7], from: "01:00", to: "05:00" },
         severity: "info",
