@@ -1,9 +1,6 @@
-import type { CompiledSettings } from "./compiled-settings.js";
-import { Case, type MeterRecord, RecordType } from "./record.js";
-
 /** What the records before a reading leave for its judgement. */
 export class Baseline {
-  /** Time and units of the last accepted reading; NaN: none yet. Of an interval, its end. */
+  /** Time and units of the last accepted reading; NaN: none yet. Of intervals, the latest end. */
   ts = Number.NaN;
   units = Number.NaN;
   /** Some reading came before. */
@@ -19,6 +16,10 @@ export class Baseline {
   /** Known amounts counted since that baseline. */
   counted = 0;
 
+  /** Of intervals: since when time is covered without a break up to `ts`, and what came to an end shortly before that; NaN: nothing. */
+  blockFrom = Number.NaN;
+  gapFrom = Number.NaN;
+
   /** A declared exchange waits for its next reading. */
   exchanged = false;
   /** What exchanges closed since the last accepted reading; NaN: nothing known. */
@@ -30,6 +31,8 @@ export class Baseline {
     this.ts = Number.NaN;
     this.units = Number.NaN;
     this.read = false;
+    this.blockFrom = Number.NaN;
+    this.gapFrom = Number.NaN;
     this.forgetEpoch();
     this.forgetExchange();
   }
@@ -43,6 +46,8 @@ export class Baseline {
     this.beforeUnits = other.beforeUnits;
     this.jump = other.jump;
     this.counted = other.counted;
+    this.blockFrom = other.blockFrom;
+    this.gapFrom = other.gapFrom;
     this.exchanged = other.exchanged;
     this.closed = other.closed;
     this.closedFlags = other.closedFlags;
@@ -50,54 +55,7 @@ export class Baseline {
 
   /** Whether there is more to it than time and units. */
   get isPlain(): boolean {
-    return !this.exchanged && Number.isNaN(this.epochTs);
-  }
-
-  /** Moves on by a record that was judged against this baseline. */
-  advance(settings: CompiledSettings, record: MeterRecord): void {
-    if (record.type === RecordType.EXCHANGE) {
-      this.#exchange(record);
-      return;
-    }
-    this.read = true;
-    if (record.case !== Case.SPIKE) this.#reading(settings, record);
-  }
-
-  #exchange(record: MeterRecord): void {
-    this.exchanged = true;
-    if (!Number.isNaN(record.amount)) this.closed = (Number.isNaN(this.closed) ? 0 : this.closed) + record.amount;
-    this.closedFlags |= record.flags;
-    this.forgetEpoch();
-    this.ts = record.ts;
-    this.units = record.startUnits;
-  }
-
-  #reading(settings: CompiledSettings, record: MeterRecord): void {
-    if (settings.isCounter && !settings.net) this.#keepEpoch(settings, record);
-    if (record.case === Case.RETURN) {
-      this.units = Math.max(record.units, this.beforeUnits);
-      this.forgetEpoch();
-    } else if (record.case !== Case.BACKWARD) {
-      this.units = record.units;
-    }
-    this.ts = record.at;
-    this.forgetExchange();
-  }
-
-  #keepEpoch(settings: CompiledSettings, record: MeterRecord): void {
-    const amount = Number.isNaN(record.amount) ? 0 : record.amount;
-    const isRecent = record.ts - this.epochTs <= settings.maxGapMs;
-    if (isRecent) {
-      this.counted += amount;
-    } else if (record.case === Case.NEW_EPOCH) {
-      this.epochTs = record.ts;
-      this.beforeTs = this.ts;
-      this.beforeUnits = this.units;
-      this.jump = record.units - this.units;
-      this.counted = amount;
-    } else {
-      this.forgetEpoch();
-    }
+    return !this.exchanged && Number.isNaN(this.epochTs) && Number.isNaN(this.gapFrom);
   }
 
   forgetEpoch(): void {

@@ -67,7 +67,6 @@ function settle(reading: MeterRecord, kase: number, delta: number, flags: number
 function endSegment(base: Baseline, reading: MeterRecord): void {
   if (!Number.isNaN(reading.delta)) {
     reading.from = base.ts;
-    reading.coverFrom = base.ts;
     reading.amount = reading.delta;
   }
   if (!base.exchanged) return;

@@ -2,6 +2,7 @@ import { Flag } from "../../engine/base/flags.js";
 import { limits } from "../../engine/base/limits.js";
 import type { Baseline } from "./baseline.js";
 import type { CompiledSettings } from "./compiled-settings.js";
+import { judgeInterval } from "./interval.js";
 import { judgeCounter } from "./judge-counter.js";
 import { Case, type MeterRecord, RecordType } from "./record.js";
 import { productLow } from "./wide.js";
@@ -37,21 +38,7 @@ function judgeExchange(settings: CompiledSettings, base: Baseline, exchange: Met
     return;
   }
   exchange.from = base.ts;
-  exchange.coverFrom = base.ts;
   exchange.amount = exchange.units - base.units;
-}
-
-/** An interval stands for itself; it is in question where it overlaps a neighbour or holds what cannot be. */
-function judgeInterval(settings: CompiledSettings, base: Baseline, reading: MeterRecord, next: MeterRecord | null): void {
-  const from = settings.intervalStart(reading.ts);
-  reading.case = Case.PLAIN;
-  reading.from = from;
-  reading.coverFrom = from < base.ts ? Math.min(base.ts, reading.at) : from;
-  reading.amount = reading.units;
-  reading.delta = reading.units;
-  const overlaps = from < base.ts || (next !== null && settings.intervalStart(next.ts) < reading.at);
-  const impossible = (reading.units < 0 && !settings.net) || reading.units > settings.mostIn(reading.at - from);
-  reading.flags = overlaps || impossible ? Flag.QUESTIONABLE : 0;
 }
 
 /** Power and gauges: a straight line from the reading before, unless that is too far away. */
@@ -68,7 +55,6 @@ function judgeLine(settings: CompiledSettings, base: Baseline, reading: MeterRec
   }
   reading.case = Case.PLAIN;
   reading.from = base.ts;
-  reading.coverFrom = base.ts;
   reading.fromUnits = base.units;
   if (!settings.isPower) return;
   const levels = base.units + reading.units;

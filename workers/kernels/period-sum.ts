@@ -86,16 +86,22 @@ export class PeriodSum {
       if (begin > from) this.#plusLine(record, begin - from, length, -1);
     } else if (begin === from && until === at) this.#plus(amount);
     else this.#plus(share(amount, until - from, length) - share(amount, begin - from, length));
-    if (settings.isInterval) this.flags |= REACHED;
-    if (settings.isInterval || length <= settings.maxGapMs) {
-      const covered = until - Math.max(record.coverFrom, begin);
-      if (covered > 0) this.coveredMs += covered;
-    }
+    if (settings.isInterval) {
+      this.flags |= REACHED;
+      this.#cover(record.coverFrom, at);
+      this.#cover(record.headFrom, record.headTo);
+    } else if (length <= settings.maxGapMs) this.coveredMs += until - begin;
     if (length > settings.maxGapMs || length >= 2 * NOMINAL_MS[this.period]!) this.flags |= Flag.ESTIMATED;
     if (settings.isLine) {
       this.#cut(record, begin - from, length);
       this.#cut(record, until - from, length);
     }
+  }
+
+  #cover(from: number, to: number): void {
+    const begin = Math.max(from, this.start);
+    const until = Math.min(to, this.end);
+    if (until > begin) this.coveredMs += until - begin;
   }
 
   /**

@@ -47,8 +47,10 @@ export class MeterRecord {
   from = Number.NaN;
   /** Units that the segment carries; of lines, fromUnits and units say it. */
   amount = Number.NaN;
-  /** What the segment adds to coverage begins here. */
+  /** Of an interval: what it adds to coverage, from here to `at` and between the other two. */
   coverFrom = Number.NaN;
+  headFrom = Number.NaN;
+  headTo = Number.NaN;
   /** A line's level at its beginning, in units. */
   fromUnits = Number.NaN;
 
@@ -65,7 +67,6 @@ export class MeterRecord {
   noSegment(): void {
     this.from = Number.NaN;
     this.amount = Number.NaN;
-    this.coverFrom = Number.NaN;
   }
 
   /** Whether it is a reading that left a baseline. */

@@ -12,7 +12,7 @@ export class RareState {
   spilled: PeriodSum[] = [];
 }
 
-const RARE_NUMBERS = 16;
+const RARE_NUMBERS = 17;
 const SPILLED_NUMBERS = 10;
 
 /** Whether the window holds more than a page has room for. */
@@ -56,6 +56,7 @@ export function saveRare(window: MeterWindow, rare: RareState): void {
     window.closedTo,
     window.withdrawnTs,
     window.withdrawnRev,
+    base.gapFrom,
   ]);
   rare.spilled = window.spilled;
 }
@@ -81,6 +82,7 @@ export function loadRare(rare: RareState, window: MeterWindow): void {
   window.closedTo = numbers[13]!;
   window.withdrawnTs = numbers[14]!;
   window.withdrawnRev = numbers[15]!;
+  base.gapFrom = numbers[16]!;
   window.spilled = rare.spilled;
 }
 

@@ -60,8 +60,8 @@ export function takeReading(
   window.judge();
   writeReading(Kind.READING, meter, window, newer, out);
   const from = Math.min(window.closedTo, touchedFrom(newer), rewriteOlder(meter, window, older, out));
-  rows.write(meter, window, from, newer.at, out);
   if (newer.at > window.closedTo) window.closedTo = newer.at;
+  rows.write(meter, window, from, window.closedTo, out);
   return Applied.LIVE;
 }
 

@@ -1,4 +1,5 @@
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import { advance } from "../kernels/advance.js";
 import { Baseline } from "../kernels/baseline.js";
 import { judge } from "../kernels/judge.js";
 import { PeriodSum } from "../kernels/period-sum.js";
@@ -40,7 +41,7 @@ export class MeterWindow {
     middle.copy(base);
     if (older.type !== RecordType.NONE) {
       judge(settings, base, older, hasNewer ? newer : null);
-      middle.advance(settings, older);
+      advance(settings, middle, older);
     }
     if (hasNewer) judge(settings, middle, newer, null);
   }
@@ -92,7 +93,7 @@ export class MeterWindow {
 
   #settle(): void {
     const { settings, base, older } = this;
-    base.advance(settings, older);
+    advance(settings, base, older);
     this.addSettled(older);
   }
 

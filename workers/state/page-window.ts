@@ -10,7 +10,8 @@ export function loadWindow(page: MeterPage, slot: number, window: MeterWindow): 
   base.clear();
   if (page.baseTs[slot] !== 0) {
     base.ts = page.baseTs[slot]!;
-    base.units = page.baseUnits[slot]!;
+    if (settings.isInterval) base.blockFrom = page.baseUnits[slot]!;
+    else base.units = page.baseUnits[slot]!;
     base.read = true;
   }
   older.clear();
@@ -39,7 +40,7 @@ export function loadWindow(page: MeterPage, slot: number, window: MeterWindow): 
 export function saveWindow(page: MeterPage, slot: number, window: MeterWindow, rare: boolean): void {
   const { settings, base, older, newer } = window;
   page.baseTs[slot] = Number.isNaN(base.ts) ? 0 : base.ts;
-  page.baseUnits[slot] = Number.isNaN(base.ts) ? 0 : base.units;
+  page.baseUnits[slot] = Number.isNaN(base.ts) ? 0 : settings.isInterval ? base.blockFrom : base.units;
   page.olderTs[slot] = older.type === RecordType.NONE ? 0 : older.ts;
   page.olderValue[slot] = older.type === RecordType.NONE ? 0 : older.value;
   page.olderRev[slot] = older.rev;

@@ -10,7 +10,7 @@ export class MeterPage {
   readonly settings: Uint32Array;
   /** Bits of Status. */
   readonly status: Uint8Array;
-  /** The last settled reading that left a baseline: its time and whole units. */
+  /** The last settled reading that left a baseline: its time and whole units; of intervals the end of the covered block, and its beginning. */
   readonly baseTs: Float64Array;
   readonly baseUnits: Float64Array;
   /** The two newest records, values as sent. */
