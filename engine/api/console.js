@@ -249,7 +249,7 @@ function drawChart(columns, { kind, unit, period }) {
     drawn("line", { x1: left, x2: width - 12, y1: y(tick), y2: y(tick) }),
     drawn("text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, plain.format(tick)),
   ]);
-  const every = Math.ceil(48 / step);
+  const every = Math.ceil(56 / step);
   columns.forEach((column, i) => {
     const x = left + i * step;
     const group = drawn("g", { class: "column" }, drawn("rect", { class: "hit", x, y: 0, width: step, height: bottom }));
