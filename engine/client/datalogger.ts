@@ -1,8 +1,7 @@
 import { type Clock, systemClock } from "../base/clock.js";
 import { MeterstormError } from "../base/errors.js";
-import { limits } from "../base/limits.js";
+import { Aliases } from "./aliases.js";
 import {
-  type AliasedReading,
   encodeBinaryFrame,
   FRAME_HEADER_BYTES,
   joinTextFrame,
@@ -58,9 +57,6 @@ interface Waiter {
   readonly reject: (error: MeterstormError) => void;
 }
 
-/** The length of an id in a bind frame is a u16. */
-const MAX_BOUND_BYTES = 0xffff;
-
 /** A seq has at most 16 digits. */
 const TEXT_ENVELOPE_BYTES = Buffer.byteLength('{"seq":,"readings":[]}') + 16;
 
@@ -77,8 +73,7 @@ export class Datalogger {
   readonly #options: DataloggerOptions;
   readonly #clock: Clock;
   readonly #counters: DataloggerCounters = { sent: 0, acked: 0, rejected: 0, resent: 0, reconnects: 0 };
-  readonly #meters: string[] = [];
-  readonly #aliases = new Map<string, number>();
+  readonly #aliases = new Aliases();
   #link: FrameLink | null = null;
   #ended: MeterstormError | null = null;
   /** Sends take their turns here, so that the order of calls is the order of seq. */
@@ -166,7 +161,7 @@ export class Datalogger {
       datalogger,
       clock: this.#clock,
       random: random ?? Math.random,
-      meters: this.#meters,
+      meters: this.#aliases.meters,
       onAcked: (frame) => this.#onAcked(frame),
       onRejected: (rejected) => this.#onRejected(rejected),
       onRoom: () => this.#onRoom(),
@@ -197,7 +192,7 @@ export class Datalogger {
     for (let from = 0; from < readings.length; from += perFrame) {
       const part = readings.slice(from, from + perFrame);
       const bytes = FRAME_HEADER_BYTES + part.length * READING_RECORD_BYTES;
-      const aliased = part.map((reading) => this.#aliased(reading));
+      const aliased = part.map((reading) => this.#aliases.aliased(reading));
       const link = await this.#fitting(bytes);
       const seq = link.takeSeq();
       this.#push(link, {
@@ -246,38 +241,6 @@ export class Datalogger {
     return new Promise((resolve, reject) => {
       this.#roomWaiters.push({ resolve, reject });
     });
-  }
-
-  #aliased({ meter, ts, value, rev = 0 }: MeterReading): AliasedReading {
-    if (rev !== rev >>> 0) {
-      throw new MeterstormError(
-        "rev_invalid",
-        `a reading of meter ${JSON.stringify(meter)} has rev ${rev}; 0 to 4294967295 in whole numbers are allowed`,
-      );
-    }
-    return { alias: this.#aliasOf(meter), ts, value, rev };
-  }
-
-  #aliasOf(meter: string): number {
-    let alias = this.#aliases.get(meter);
-    if (alias === undefined) {
-      alias = this.#meters.length;
-      if (alias >= limits.aliasCount) {
-        throw new MeterstormError(
-          "alias_limit",
-          `meter ${JSON.stringify(meter)} is the ${alias + 1}th of this datalogger; binary frames name up to ${limits.aliasCount}: send text, or use more dataloggers`,
-        );
-      }
-      if (Buffer.byteLength(meter) > MAX_BOUND_BYTES) {
-        throw new MeterstormError(
-          "meter_invalid",
-          `a meter's id of ${meter.length} characters was given; an id has 1 to ${limits.maxIdChars}`,
-        );
-      }
-      this.#meters.push(meter);
-      this.#aliases.set(meter, alias);
-    }
-    return alias;
   }
 
   #onAcked(frame: Frame): void {

@@ -2,7 +2,8 @@ import { WebSocket } from "ws";
 import type { Clock, Timer } from "../base/clock.js";
 import { invariant, MeterstormError, messageOf } from "../base/errors.js";
 import { Backoff } from "./backoff.js";
-import { type Binding, encodeBindFrames, FRAME_HEADER_BYTES, READING_RECORD_BYTES } from "./frames.js";
+import { BoundAliases } from "./bound-aliases.js";
+import { errorOfClose, foreignFrames, isFinal } from "./endings.js";
 import { type Ack, parseServerMessage, type Rejected, type Welcome } from "./messages.js";
 import { readRefusal, SUBPROTOCOL, streamUrl } from "./upgrade.js";
 
@@ -44,8 +45,6 @@ export interface LinkCounters {
   regressions: number;
 }
 
-/** Errors after which another connection would only meet the same end. */
-const FINAL_CODES = new Set(["seq_reused", "over_window", "malformed", "frame_too_large", "replaced"]);
 const WELCOME_WITHIN_MS = 10_000;
 const HEARTBEAT_MS = 20_000;
 const GOODBYE_MS = 1_000;
@@ -72,9 +71,7 @@ export class FrameLink {
   #window = 0;
   #nextSeq = 0;
   #ackedSeq = 0;
-  /** One byte an alias: bound on this connection. */
-  #bound = new Uint8Array(0);
-  #boundCount = 0;
+  #bound = new BoundAliases();
   #lastRefusal: MeterstormError | null = null;
   #timer: Timer | null = null;
   #heartbeat: Timer | null = null;
@@ -173,24 +170,10 @@ export class FrameLink {
     });
     socket.on("close", (code, closeReason) => {
       if (this.#socket !== socket) return;
-      const final = this.#finalError(code, closeReason.toString() || reason);
+      const final = errorOfClose(code, closeReason.toString() || reason, this.#lastRefusal, this.#options.datalogger);
       if (final !== null) this.#end(final);
       else this.#lost(socket, 0);
     });
-  }
-
-  /** The error to end with, or null where another attempt makes sense. */
-  #finalError(code: number, reason: string): MeterstormError | null {
-    if (code === 1008 && reason.includes("replaced")) {
-      return new MeterstormError(
-        "replaced",
-        `another connection came as datalogger ${JSON.stringify(this.#options.datalogger)}; one at a time may: give each its own id`,
-      );
-    }
-    if (code === 1007 || code === 1008 || code === 1009 || code === 1002) {
-      return this.#lastRefusal ?? new MeterstormError("closed", `the server closed the connection with ${code} ${reason}`);
-    }
-    return null;
   }
 
   #receive(text: string): void {
@@ -199,7 +182,7 @@ export class FrameLink {
     else if (message.type === "welcome") this.#welcomed(message);
     else {
       this.#lastRefusal = new MeterstormError(message.code, message.message);
-      if (FINAL_CODES.has(message.code)) this.#end(this.#lastRefusal);
+      if (isFinal(this.#lastRefusal)) this.#end(this.#lastRefusal);
     }
   }
 
@@ -219,8 +202,7 @@ export class FrameLink {
     this.#backoff.reset();
     this.#cursor = this.#head;
     this.#unackedBytes = 0;
-    this.#bound = new Uint8Array(Math.max(64, this.#options.meters.length));
-    this.#boundCount = 0;
+    this.#bound = new BoundAliases();
     this.#connected = true;
     this.#release(welcome.lastSeq);
     this.#beat();
@@ -269,24 +251,8 @@ export class FrameLink {
 
   /** Binds the aliases of a frame that this connection does not know yet; returns the bytes that this took. */
   #bind(frame: Buffer): number {
-    const { meters } = this.#options;
-    if (this.#boundCount === meters.length) return 0;
-    if (this.#bound.length < meters.length) {
-      const larger = new Uint8Array(meters.length * 2);
-      larger.set(this.#bound);
-      this.#bound = larger;
-    }
-    const bindings: Binding[] = [];
-    for (let at = FRAME_HEADER_BYTES; at < frame.length; at += READING_RECORD_BYTES) {
-      const alias = frame.readUInt32LE(at);
-      const meter = meters[alias];
-      if (meter === undefined || this.#bound[alias] === 1) continue;
-      this.#bound[alias] = 1;
-      bindings.push({ alias, meter });
-    }
-    this.#boundCount += bindings.length;
     let bytes = 0;
-    for (const bind of encodeBindFrames(bindings, this.#welcome!.maxFrameBytes)) {
+    for (const bind of this.#bound.framesBefore(frame, this.#options.meters, this.#welcome!.maxFrameBytes)) {
       bytes += bind.length;
       this.#socket!.send(bind, { binary: true });
     }
@@ -340,11 +306,4 @@ export class FrameLink {
     this.#head = this.#cursor = 0;
     this.#options.onEnd(error);
   }
-}
-
-function foreignFrames(welcome: Welcome, sentSeq: number): MeterstormError {
-  return new MeterstormError(
-    "seq_reused",
-    `the engine has frame ${welcome.lastSeq} of datalogger ${JSON.stringify(welcome.datalogger)}, this client sent up to ${sentSeq}: another sends under the same id; give each its own`,
-  );
 }

@@ -22,6 +22,8 @@ export interface LoadReport {
   readonly lost: number | null;
   readonly resent: number;
   readonly reconnects: number;
+  /** Welcomes that named a lower seq than one acked before: the engine had forgotten what it called safe. */
+  readonly ackedThenForgotten: number;
   readonly elapsedMs: number;
   readonly readingsPerSecond: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number; readonly p999: number; readonly max: number };
@@ -60,6 +62,7 @@ export function reportOf(options: LoadOptions, run: LoadRun, verification: Verif
     lost: v === null ? null : v.missing,
     resent: sum.resent,
     reconnects: sum.reconnects,
+    ackedThenForgotten: sum.regressions,
     elapsedMs: run.elapsedMs,
     readingsPerSecond: run.elapsedMs > 0 ? (sum.acked / run.elapsedMs) * 1000 : 0,
     latencyMs: {
@@ -110,6 +113,8 @@ export function formatReport(report: LoadReport): string {
   }
   const width = Math.max(...rows.map(([label]) => label.length));
   const lines = rows.map(([label, text]) => `${label.padEnd(width)}  ${text}`);
+  if (report.ackedThenForgotten > 0)
+    lines.push(`FAULT  ${report.ackedThenForgotten} times the engine came back without frames it had acked`);
   for (const fault of v?.faults ?? []) lines.push(`FAULT  ${fault}`);
   return lines.join("\n");
 }

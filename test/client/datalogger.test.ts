@@ -265,3 +265,16 @@ test("an address that is none is refused at once", async (t) => {
   const datalogger = dataloggerFor(t, server, { url: "ftp://x" });
   await assert.rejects(datalogger.connect(), { code: "url_invalid" });
 });
+
+test("what a binary frame has no room for is refused, and what came before it is sent", async (t) => {
+  const server = await serverFor(t);
+  const datalogger = dataloggerFor(t, server);
+  await datalogger.send(readings(2));
+  for (const rev of [-1, 1.5, 2 ** 32]) {
+    await assert.rejects(datalogger.send([{ meter: "m", ts: 1, value: 1, rev }]), { code: "rev_invalid" });
+  }
+  await assert.rejects(datalogger.send([{ meter: "m".repeat(70_000), ts: 1, value: 1 }]), { code: "meter_invalid" });
+  await datalogger.send(readings(2, 2));
+  await datalogger.drained();
+  assert.deepEqual(server.readings, readings(4));
+});

@@ -79,6 +79,7 @@ for (const [format, textForm] of [
         lost: 0,
         resent: 0,
         reconnects: 0,
+        ackedThenForgotten: 0,
         elapsedMs: 0,
         readingsPerSecond: 0,
         latencyMs: 0,
@@ -188,6 +189,22 @@ test("a lost connection in the middle costs nothing", async (t) => {
   assert.equal(report.ok, true);
   assert.ok(report.reconnects >= 1);
   assert.equal(engine.stored, 50_000);
+});
+
+test("an engine that comes back without what it had acked fails the load", async (t) => {
+  const engine = await engineFor(t);
+  const report = await loadOn(
+    engine,
+    { dataloggers: 1, readings: null, readingsPerSecond: 20_000, durationMs: 500, frameReadings: 10, verify: "none" },
+    {
+      onProgress: ({ acked }) => {
+        if (acked > 0 && engine.forgotten === 0) engine.forgetFrames();
+      },
+    },
+  );
+  assert.equal(engine.forgotten, 1);
+  assert.deepEqual([report.ok, report.ackedThenForgotten], [false, 1]);
+  assert.match(formatReport(report), /^FAULT {2}1 times the engine came back/m);
 });
 
 test("an interrupted load waits for what it sent and still reads it back", async (t) => {

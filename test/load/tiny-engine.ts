@@ -23,6 +23,7 @@ export class TinyEngine {
   /** Largest frame seen, readings. */
   largest = 0;
   texts = 0;
+  forgotten = 0;
   readonly #lastSeq = new Map<string, number>();
   readonly #http: Server;
   readonly #wss: WebSocketServer;
@@ -68,6 +69,13 @@ export class TinyEngine {
 
   breakConnections(): void {
     for (const client of this.#wss.clients) client.terminate();
+  }
+
+  /** Loses the last frame of every datalogger, acked or not, as an engine whose disk forgot it. */
+  forgetFrames(): void {
+    this.forgotten++;
+    for (const [datalogger, seq] of this.#lastSeq) this.#lastSeq.set(datalogger, seq - 1);
+    this.breakConnections();
   }
 
   async stop(): Promise<void> {
