@@ -2,7 +2,14 @@ import { randomUUID } from "node:crypto";
 import type { MessagePort } from "node:worker_threads";
 import { invariant, MeterstormError, messageOf } from "../engine/base/errors.js";
 import { DuckDbFile } from "../engine/store/duckdb.js";
-import type { BatchMessage, BatchReply, ControlMessage, ControlReply, DuckDbThreadStart, NewNames } from "../engine/store/duckdb-messages.js";
+import type {
+  BatchMessage,
+  BatchReply,
+  ControlMessage,
+  ControlReply,
+  DuckDbThreadStart,
+  NewNames,
+} from "../engine/store/duckdb-messages.js";
 import { DuckDbStore } from "../engine/store/duckdb-reads.js";
 import type { Names, StoreOutcome } from "../engine/store/interface.js";
 import { writeBatch } from "./sinks/duckdb-batch.js";
@@ -56,7 +63,8 @@ type Call = Extract<ControlMessage, { type: "call" }>;
 
 async function answer(port: MessagePort, store: DuckDbStore, writes: Queue, call: Call): Promise<void> {
   try {
-    const run = () => (store[call.method] as (...args: readonly unknown[]) => Promise<unknown>).apply(store, call.args as unknown[]);
+    const run = () =>
+      (store[call.method] as (...args: readonly unknown[]) => Promise<unknown>).apply(store, call.args as unknown[]);
     // What writes shares the writer's connection, where statements must not mix with a batch's.
     const value = call.method === "prepare" || call.method === "identity" ? await writes.run(run) : await run();
     port.postMessage({ type: "result", id: call.id, value } satisfies ControlReply);

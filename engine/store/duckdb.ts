@@ -9,7 +9,7 @@ import {
 } from "@duckdb/node-api";
 import { MeterstormError, messageOf } from "../base/errors.js";
 import type { StoreOutcome } from "./interface.js";
-import { assertFits, type ColumnType, type TableName, TABLES, type Table, tableNamed } from "./schema.js";
+import { assertFits, type ColumnType, TABLES, type Table, type TableName, tableNamed } from "./schema.js";
 import { sqlName } from "./sql.js";
 
 /** Rows on their way in, column by column in the order of the schema; NaN and null both stand for NULL. */
@@ -80,7 +80,9 @@ export class DuckDbFile {
       await this.#createStaging(table);
     }
     await this.#writer.run("CREATE TABLE IF NOT EXISTS meterstorm_store (id VARCHAR)");
-    await this.#writer.run(`CREATE TEMP TABLE IF NOT EXISTS staged_moments (tenant VARCHAR, meter VARCHAR, ts DOUBLE, "position" DOUBLE)`);
+    await this.#writer.run(
+      `CREATE TEMP TABLE IF NOT EXISTS staged_moments (tenant VARCHAR, meter VARCHAR, ts DOUBLE, "position" DOUBLE)`,
+    );
   }
 
   async #assertFits(table: Table): Promise<void> {
@@ -91,14 +93,20 @@ export class DuckDbFile {
       [table.name],
     );
     const inKey = new Set(keys.map(([name]) => name));
-    const columns = found.map(([name, type]) => ({ name: String(name), type: String(type), inIdentity: inKey.has(name ?? null) }));
+    const columns = found.map(([name, type]) => ({
+      name: String(name),
+      type: String(type),
+      inIdentity: inKey.has(name ?? null),
+    }));
     assertFits(table, columns, (type) => typeNames[type], remedy);
   }
 
   /** Staging holds numbers as doubles and a position, so that rows are appended without a value object for each. */
   async #createStaging(table: Table): Promise<void> {
     const columns = table.columns.map((column) => `${sqlName(column.name)} ${isText(column.type) ? "VARCHAR" : "DOUBLE"}`);
-    await this.#writer.run(`CREATE TEMP TABLE IF NOT EXISTS ${stagingName(table.name)} (${columns.join(", ")}, "position" DOUBLE)`);
+    await this.#writer.run(
+      `CREATE TEMP TABLE IF NOT EXISTS ${stagingName(table.name)} (${columns.join(", ")}, "position" DOUBLE)`,
+    );
   }
 
   /** A random id that the file keeps from its first use on. */

@@ -1,6 +1,9 @@
-import { createBuffer, SenderOptions, type SenderBuffer } from "@questdb/nodejs-client";
+import { createBuffer, type SenderBuffer, SenderOptions } from "@questdb/nodejs-client";
 import { MeterstormError, messageOf } from "../base/errors.js";
 import type { QuestDbAddress } from "./questdb-http.js";
+
+/** Rows in the official client's hands. */
+export type RowBuffer = SenderBuffer;
 
 /**
  * The official client's row buffer: it composes the rows of the tables that get few of them.
@@ -9,7 +12,7 @@ import type { QuestDbAddress } from "./questdb-http.js";
  * older copy of a row could be committed after a newer one; and its `flush` empties the buffer
  * before it sends. Here the bytes stay with the caller until the store has answered.
  */
-export async function officialBuffer(address: QuestDbAddress): Promise<SenderBuffer> {
+export async function officialBuffer(address: QuestDbAddress): Promise<RowBuffer> {
   try {
     return createBuffer(await SenderOptions.fromConfig(connectionString(address)));
   } catch (error) {

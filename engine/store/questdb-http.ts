@@ -92,7 +92,10 @@ export class QuestDbConnection {
     if (status === 401 || status === 403) throw new MeterstormError("store_unavailable", credentials(status));
     const answer = parseAnswer(status, text);
     if (status !== 200) {
-      throw new MeterstormError("store_query", `QuestDB refused a statement: ${answer.error ?? text.slice(0, 500)} (${sql.slice(0, 500)})`);
+      throw new MeterstormError(
+        "store_query",
+        `QuestDB refused a statement: ${answer.error ?? text.slice(0, 500)} (${sql.slice(0, 500)})`,
+      );
     }
     return answer.dataset ?? [];
   }

@@ -1,7 +1,7 @@
 import { MeterstormError } from "../base/errors.js";
 import type { QuestDbConnection, SqlValue } from "./questdb-http.js";
-import { sqlName, sqlText } from "./sql.js";
 import { assertFits, type ColumnType, type FoundColumn, misfit, TABLE_NAMES, TABLES, type Table } from "./schema.js";
+import { sqlName, sqlText } from "./sql.js";
 
 const remedy =
   "Rename the table (RENAME TABLE … TO …) and let the engine create its own, or change it by ALTER TABLE; nothing was changed.";
@@ -26,7 +26,10 @@ export async function ensureTables(connection: QuestDbConnection): Promise<void>
   const versions = await connection.lineProtocolVersions();
   if (!versions.includes(2)) {
     const found = versions.length === 0 ? "none" : versions.join(", ");
-    throw new MeterstormError("store_schema", `the store must speak line protocol version 2 (QuestDB 9.0 or newer); it lists ${found}`);
+    throw new MeterstormError(
+      "store_schema",
+      `the store must speak line protocol version 2 (QuestDB 9.0 or newer); it lists ${found}`,
+    );
   }
   for (const table of TABLES) await connection.query(createStatement(table));
   const rows = await connection.query("SELECT table_name, designatedTimestamp, walEnabled, dedup, partitionBy FROM tables()");
@@ -59,7 +62,8 @@ function assertShape(table: Table, row: readonly SqlValue[]): void {
   if (designated !== "ts") faults.push(`its designated timestamp is ${designated ?? "none"}, needed is ts`);
   if (wal !== true) faults.push("it is not a WAL table, needed is one");
   if (wal === true && dedup !== true) faults.push(`it has no DEDUP, needed is DEDUP UPSERT KEYS(${table.identity.join(", ")})`);
-  if (partitionBy === "NONE" || partitionBy === null) faults.push(`it is not partitioned, needed is PARTITION BY ${table.partition}`);
+  if (partitionBy === "NONE" || partitionBy === null)
+    faults.push(`it is not partitioned, needed is PARTITION BY ${table.partition}`);
   if (faults.length > 0) throw misfit(table.name, faults, remedy);
 }
 
@@ -83,7 +87,8 @@ export async function identityOf(connection: QuestDbConnection, random: () => st
     await connection.query(`INSERT INTO ${name} VALUES (0, ${sqlText(random())})`);
     [first] = await connection.query(read);
   }
-  if (first === undefined) throw new MeterstormError("store_unavailable", `${identityTable} holds no row although one was just written`);
+  if (first === undefined)
+    throw new MeterstormError("store_unavailable", `${identityTable} holds no row although one was just written`);
   return `questdb:${String(first[0])}:${(await tableStates(connection)).map((state) => state.id).join(",")}`;
 }
 
@@ -146,7 +151,8 @@ export function lossBetween(before: readonly TableState[], now: readonly TableSt
     const state = now.find((candidate) => candidate.name === old.name);
     if (state === undefined) return `table ${old.name} was dropped`;
     if (state.id !== old.id) return `table ${old.name} was replaced (${old.id} is now ${state.id})`;
-    if (state.sequencerTxn < old.sequencerTxn) return `table ${old.name} went back from transaction ${old.sequencerTxn} to ${state.sequencerTxn}`;
+    if (state.sequencerTxn < old.sequencerTxn)
+      return `table ${old.name} went back from transaction ${old.sequencerTxn} to ${state.sequencerTxn}`;
     if (state.boot !== old.boot) return `QuestDB was started again (${state.boot})`;
   }
   return null;

@@ -3,9 +3,9 @@ import type { PeriodName, Severity } from "../base/entries.js";
 import { MeterstormError } from "../base/errors.js";
 import type { AlertFilter, AlertRow, ConsumptionRow, Range, ReadingRow, RejectedRow, Store } from "./interface.js";
 import { type QuestDbAddress, QuestDbConnection, type QuestDbTimeouts, type SqlValue } from "./questdb-http.js";
-import { sqlCount, sqlName, sqlText, sqlTime } from "./sql.js";
 import { ensureTables, faultOf, identityOf, tableStates } from "./questdb-tables.js";
 import { type TableName, tableNamed } from "./schema.js";
+import { sqlCount, sqlName, sqlText, sqlTime } from "./sql.js";
 
 /** QuestDB as the engine reads it: SQL over HTTP. Rows that were just written are seen once the server has applied them. */
 export class QuestDbStore implements Store {
@@ -85,7 +85,12 @@ export class QuestDbStore implements Store {
   ): Promise<SqlValue[][]> {
     const list = columns.map(sqlName).join(", ");
     const rest = tableNamed(table).identity.filter((column) => column !== "ts" && column !== "tenant");
-    const conditions = [`"tenant" = ${sqlText(tenant)}`, ...where, `"ts" >= ${sqlTime(range.from)}`, `"ts" < ${sqlTime(range.to)}`];
+    const conditions = [
+      `"tenant" = ${sqlText(tenant)}`,
+      ...where,
+      `"ts" >= ${sqlTime(range.from)}`,
+      `"ts" < ${sqlTime(range.to)}`,
+    ];
     return this.#connection.query(
       `SELECT cast("ts" AS LONG), ${list} FROM ${sqlName(table)} WHERE ${conditions.join(" AND ")} ` +
         `ORDER BY ${["ts", ...rest].map(sqlName).join(", ")} LIMIT ${sqlCount(limit)}`,

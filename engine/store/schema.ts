@@ -43,12 +43,11 @@ export const TABLES: readonly Table[] = [
     { ts: "time", tenant: "name", meter: "name", value: "double", rev: "long", delta: "double", flags: "int" },
     ["ts", "tenant", "meter"],
   ),
-  table(
-    "exchanges",
-    "MONTH",
-    { ts: "time", tenant: "name", meter: "name", final: "double", start: "double", rev: "long" },
-    ["ts", "tenant", "meter"],
-  ),
+  table("exchanges", "MONTH", { ts: "time", tenant: "name", meter: "name", final: "double", start: "double", rev: "long" }, [
+    "ts",
+    "tenant",
+    "meter",
+  ]),
   table(
     "consumption",
     "DAY",

@@ -86,7 +86,8 @@ function field(name: string, value: number): string {
 
 test("any rows in any order are what a plain encoder writes, while buffers and caches grow", () => {
   const ids = (meter: number) => `m${meter}`.padEnd(1 + (meter % 97), " =,\\x");
-  const escaped = (id: string) => id.replaceAll("\\", "\\\\").replaceAll(" ", "\\ ").replaceAll(",", "\\,").replaceAll("=", "\\=");
+  const escaped = (id: string) =>
+    id.replaceAll("\\", "\\\\").replaceAll(" ", "\\ ").replaceAll(",", "\\,").replaceAll("=", "\\=");
   fc.assert(
     fc.property(fc.array(row, { maxLength: 30 }), (rows) => {
       const out = new IlpBuffer(16);

@@ -21,7 +21,14 @@ test("only moments that were added are remembered, each of them once", () => {
   late.add(2, 5);
   late.found(3, 5, 1, 1);
   assert.equal(late.size, 3);
-  assert.deepEqual([...late.moments()], [{ meter: 2, ts: 5 }, { meter: 2, ts: 4 }, { meter: 1, ts: 5 }]);
+  assert.deepEqual(
+    [...late.moments()],
+    [
+      { meter: 2, ts: 5 },
+      { meter: 2, ts: 4 },
+      { meter: 1, ts: 5 },
+    ],
+  );
   late.clear();
   assert.equal(late.size, 0);
   assert.deepEqual([...late.moments()], []);

@@ -1,20 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { EntryWriter, Kind, UnitType } from "../../engine/base/entries.js";
+import { Kind } from "../../engine/base/entries.js";
 import { rejectCodeIndex } from "../../engine/base/errors.js";
 import { Flag } from "../../engine/base/flags.js";
-import type { ReadingRow, Sink, Store } from "../../engine/store/interface.js";
+import type { Store } from "../../engine/store/interface.js";
+import { hostileIds } from "./conformance-ids.js";
+import { lateCases, lateHistories, manyLate } from "./conformance-late.js";
+import { always, HOUR, type OpenStore, reading, T0, unit, written } from "./rows.js";
 import { TestNames } from "./test-names.js";
-
-/** A store with its sink, opened for one test. */
-export interface OpenStore {
-  store: Store;
-  sink: Sink;
-  /** Resolves once everything that was written can be read. */
-  settled(): Promise<void>;
-  close(): Promise<void>;
-}
 
 /** How the suite comes by a store of one kind. */
 export interface StoreKind {
@@ -29,14 +23,10 @@ export interface StoreKind {
   histories: number;
 }
 
-const T0 = 1_767_225_600_000;
-const HOUR = 3_600_000;
-const always = { from: T0 - 1000 * HOUR, to: T0 + 1000 * HOUR };
-
 /** The promises that every store keeps; the same for all of them. */
 export function storeConformance(kind: StoreKind, skip: string | false): void {
   const check = (what: string, run: (open: OpenStore, names: TestNames) => Promise<void>) =>
-    test(`${kind.name}: ${what}`, { skip }, async () => {
+    void test(`${kind.name}: ${what}`, { skip }, async () => {
       const names = new TestNames();
       const open = await kind.open(names);
       try {
@@ -63,7 +53,7 @@ export function storeConformance(kind: StoreKind, skip: string | false): void {
   });
 
   for (const { what, sql, says } of kind.misfits) {
-    test(`${kind.name}: a table is refused with what is needed when ${what}`, { skip }, async () => {
+    void test(`${kind.name}: a table is refused with what is needed when ${what}`, { skip }, async () => {
       const open = await kind.open(new TestNames(), sql);
       try {
         await assert.rejects(open.store.prepare(), (error: Error & { code?: string }) => {
@@ -77,7 +67,7 @@ export function storeConformance(kind: StoreKind, skip: string | false): void {
     });
   }
 
-  test(`${kind.name}: a batch that the store refuses leaves no row behind`, { skip }, async () => {
+  void test(`${kind.name}: a batch that the store refuses leaves no row behind`, { skip }, async () => {
     const names = new TestNames();
     const open = await kind.open(names, kind.unwritable);
     try {
@@ -111,24 +101,6 @@ export function storeConformance(kind: StoreKind, skip: string | false): void {
   check("doubles, revisions and times come back to the last bit", exactNumbers);
 }
 
-/** One unit of entries as a sink is given it. */
-export function unit(write: (writer: EntryWriter) => void): Uint8Array {
-  const writer = new EntryWriter(1 << 12);
-  writer.beginUnit(UnitType.FRAME, T0, 0, 1, 0, 0);
-  write(writer);
-  writer.endUnit(1);
-  return writer.bytes().slice();
-}
-
-async function written(open: OpenStore, ...units: Uint8Array[]): Promise<void> {
-  assert.deepEqual(await open.sink.write(units), { ok: true });
-  await open.settled();
-}
-
-function reading(ts: number, value: number, delta: number | null, rev = 0, flags = 0): ReadingRow {
-  return { ts, value, rev, delta, flags };
-}
-
 async function everyKind(open: OpenStore, names: TestNames): Promise<void> {
   const m1 = names.meterNumber("acme", "m1");
   const m2 = names.meterNumber("acme", "m2");
@@ -150,7 +122,15 @@ async function everyKind(open: OpenStore, names: TestNames): Promise<void> {
     w.alert(m1, rule, T0 + 2, Number.NaN, 30, false, 0, 5, 0);
     w.exchange(m1, T0 + 3, 501.5, 10, 1, false);
     w.reject(logger, rejectCodeIndex("ts_future"), T0 + 4, 124, 3, "m9", new TextEncoder().encode('{"meter":"m9"}'));
-    w.reject(logger, rejectCodeIndex("malformed"), T0 + 4, 125, 0, "", new Uint8Array([0xff, 0x22, 0x5c, 0x0a, 0x0d, 0x00, 0x41]));
+    w.reject(
+      logger,
+      rejectCodeIndex("malformed"),
+      T0 + 4,
+      125,
+      0,
+      "",
+      new Uint8Array([0xff, 0x22, 0x5c, 0x0a, 0x0d, 0x00, 0x41]),
+    );
   });
   await written(open, first, second);
   const { store } = open;
@@ -230,52 +210,17 @@ async function lastStands(open: OpenStore, names: TestNames): Promise<void> {
     { ts: T0, period: "hour", value: null, min: null, max: null, coverage: 0.5, readings: 2, flags: 2 },
   ]);
   const alerts = await store.alerts("acme", { ...always, limit: 10 });
-  assert.deepEqual(alerts.map((row) => [row.state, row.value]), [["firing", 2], ["resolved", 3]]);
-  assert.deepEqual((await store.rejected("acme", always, 10)).map((row) => row.raw), ["b"]);
-}
-
-/** 128 UTF-16 units that begin with `text`. */
-function long(text: string): string {
-  return text.repeat(Math.ceil(128 / text.length)).slice(0, 128);
-}
-
-const hostile = [
-  ...["a b", "a,b", "a=b", 'a"b', "a\\b", "a'b", "😀", "é", " ", "\\", "''", '"', "\\ ", "\\,", "$1", "%27", "\u2028", "\ufeffa", "a\u00a0"].map(long),
-  ...["' OR '1'='1", "'; DROP TABLE readings; --", "x' UNION SELECT * FROM alerts --", "m1\\", "\\'", "/*", "--", "null", "a", "A"],
-];
-
-async function hostileIds(open: OpenStore, names: TestNames): Promise<void> {
-  const random = fc.sample(fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 }), { numRuns: 60, seed: 7 });
-  const visible = random.filter((id) => !/\p{Cc}/u.test(id));
-  const ids = [...new Set([...hostile, ...visible])];
-  assert.ok(ids.length > 60, "most random ids are tried");
-  const logger = names.dataloggerNumber("acme", long('dl ",=\\😀'));
-  const rule = names.ruleNumber(long("rule ',=\\ \""));
-  const entries = unit((w) => {
-    ids.forEach((id, i) => {
-      const meter = names.meterNumber("acme", id);
-      w.reading(Kind.READING, meter, T0, i, i / 8, 0, 0);
-      w.period(meter, 2, T0, i, i, i, 1, i, 0);
-      w.alert(meter, rule, T0, i, 0, true, 0, i, 0);
-      w.reject(logger, 1, T0, 1, i, id, new TextEncoder().encode(id));
-    });
-  });
-  await written(open, entries);
-  const { store } = open;
-  for (const [i, id] of ids.entries()) {
-    assert.deepEqual(await store.readings("acme", id, always, 10), [reading(T0, i, i / 8)], JSON.stringify(id));
-    assert.equal((await store.consumption("acme", id, "day", always, 10))[0]?.readings, i, JSON.stringify(id));
-    const alerts = await store.alerts("acme", { ...always, meter: id, rule: names.rule(rule), limit: 10 });
-    assert.deepEqual(alerts.map((row) => [row.meter, row.value]), [[id, i]]);
-  }
-  const rejected = await store.rejected("acme", always, 1000);
-  assert.deepEqual(rejected.map((row) => [row.meter, row.raw]), ids.map((id) => [id, id]));
-  assert.equal(rejected[0]?.datalogger, names.datalogger(logger).id);
-  assert.deepEqual(await store.readings("' OR '1'='1", "a", always, 10), []);
-  assert.deepEqual(await store.alerts("acme", { ...always, rule: "' OR ''='", limit: 10 }), []);
-  // A half of a surrogate pair cannot be stored, and asking for it is not an error.
-  assert.deepEqual(await store.readings("acme", "\ud800", always, 10), []);
-  await store.check();
+  assert.deepEqual(
+    alerts.map((row) => [row.state, row.value]),
+    [
+      ["firing", 2],
+      ["resolved", 3],
+    ],
+  );
+  assert.deepEqual(
+    (await store.rejected("acme", always, 10)).map((row) => row.raw),
+    ["b"],
+  );
 }
 
 async function rangesAndLimits(open: OpenStore, names: TestNames): Promise<void> {
@@ -291,7 +236,10 @@ async function rangesAndLimits(open: OpenStore, names: TestNames): Promise<void>
   const hours = async (from: number, to: number, limit: number) => {
     const rows = await open.store.readings("acme", "m1", { from, to }, limit);
     const periods = await open.store.consumption("acme", "m1", "hour", { from, to }, limit);
-    assert.deepEqual(periods.map((row) => row.ts), rows.map((row) => row.ts));
+    assert.deepEqual(
+      periods.map((row) => row.ts),
+      rows.map((row) => row.ts),
+    );
     return rows.map((row) => (row.ts - T0) / HOUR);
   };
   assert.deepEqual(await hours(T0, T0 + 5 * HOUR, 100), [0, 1, 2, 3, 4]);
@@ -334,7 +282,12 @@ async function separation(open: OpenStore, names: TestNames): Promise<void> {
     open,
     unit((w) => {
       for (const [i, [tenant, id]] of (
-        [["a", "m"], ["b", "m"], ["a", "M"], ["a", "m "]] as const
+        [
+          ["a", "m"],
+          ["b", "m"],
+          ["a", "M"],
+          ["a", "m "],
+        ] as const
       ).entries()) {
         const meter = names.meterNumber(tenant, id);
         w.reading(Kind.READING, meter, T0, i, i, 0, 0);
@@ -349,130 +302,22 @@ async function separation(open: OpenStore, names: TestNames): Promise<void> {
   assert.deepEqual(await value("a", "M"), [2]);
   assert.deepEqual(await value("a", "m "), [3]);
   assert.deepEqual(await value("b", "M"), []);
-  assert.deepEqual((await store.consumption("b", "m", "hour", always, 10)).map((row) => row.value), [11]);
-}
-
-async function lateCases(open: OpenStore, names: TestNames): Promise<void> {
-  const meter = names.meterNumber("acme", "m1");
-  const at = (hours: number) => T0 - hours * HOUR;
-  await written(
-    open,
-    unit((w) => {
-      for (let i = 1; i <= 5; i++) w.reading(Kind.READING, meter, at(i), 10, 1, 2, Flag.FIRST);
-    }),
-  );
-  await written(
-    open,
-    unit((w) => {
-      w.reading(Kind.LATE, meter, at(0.5), 7, Number.NaN, 0, Flag.QUESTIONABLE);
-      w.reading(Kind.LATE, meter, at(1), 10, Number.NaN, 9, Flag.SPIKE); // the same value changes nothing
-      w.reading(Kind.LATE, meter, at(2), 11, Number.NaN, 1, Flag.SPIKE); // a lower rev
-      w.reading(Kind.LATE, meter, at(3), 9, Number.NaN, 2, Flag.SPIKE); // an equal rev, a lower value
-      w.reading(Kind.LATE, meter, at(4), 11, Number.NaN, 2, Flag.SPIKE); // an equal rev, a greater value
-      w.reading(Kind.LATE, meter, at(5), 9, Number.NaN, 3, Flag.SPIKE); // a greater rev
-      // Within one batch: after a row that the batch brings itself, and after each other.
-      w.reading(Kind.READING, meter, at(6), 10, 1, 2, 0);
-      w.reading(Kind.LATE, meter, at(6), 11, Number.NaN, 1, 0);
-      w.reading(Kind.READING, meter, at(7), 10, 1, 0, 0);
-      w.reading(Kind.LATE, meter, at(7), 11, Number.NaN, 1, Flag.SPIKE);
-      w.reading(Kind.LATE, meter, at(8), 5, Number.NaN, 1, Flag.SPIKE);
-      w.reading(Kind.LATE, meter, at(8), 6, Number.NaN, 0, 0);
-      w.reading(Kind.LATE, meter, at(9), 5, Number.NaN, 1, 0);
-      w.reading(Kind.REWRITE, meter, at(9), 4, 3, 0, Flag.RESET); // a decision of the kernels stands
-    }),
-  );
-  assert.deepEqual(await open.store.readings("acme", "m1", always, 20), [
-    reading(at(9), 4, 3, 0, Flag.RESET),
-    reading(at(8), 5, null, 1, Flag.SPIKE),
-    reading(at(7), 11, null, 1, Flag.SPIKE),
-    reading(at(6), 10, 1, 2, 0),
-    reading(at(5), 9, null, 3, Flag.SPIKE),
-    reading(at(4), 11, null, 2, Flag.SPIKE),
-    reading(at(3), 10, 1, 2, Flag.FIRST),
-    reading(at(2), 10, 1, 2, Flag.FIRST),
-    reading(at(1), 10, 1, 2, Flag.FIRST),
-    reading(at(0.5), 7, null, 0, Flag.QUESTIONABLE),
-  ]);
-}
-
-async function manyLate(open: OpenStore, names: TestNames): Promise<void> {
-  const meters = Array.from({ length: 40 }, (_, i) => names.meterNumber(i % 2 === 0 ? "acme" : "other", long(`m ${i} ',=\\😀`)));
-  const times = Array.from({ length: 50 }, (_, i) => T0 - i * HOUR);
-  await written(
-    open,
-    unit((w) => {
-      for (const meter of meters) for (const ts of times) w.reading(Kind.READING, meter, ts, 10, 1, 1, 0);
-    }),
-  );
-  await written(
-    open,
-    unit((w) => {
-      for (const [m, meter] of meters.entries()) {
-        for (const [t, ts] of times.entries()) w.reading(Kind.LATE, meter, ts, 20, Number.NaN, (m + t) % 3, 0);
-      }
-    }),
-  );
-  for (const [m, meter] of meters.entries()) {
-    const rows = await open.store.readings(names.tenantOfMeter(meter), names.meter(meter), always, 100);
-    const wanted = times.map((ts, t) => ((m + t) % 3 === 0 ? reading(ts, 10, 1, 1) : reading(ts, 20, null, (m + t) % 3)));
-    assert.deepEqual(rows, wanted.reverse());
-  }
-}
-
-interface Step {
-  late: boolean;
-  meter: number;
-  hour: number;
-  value: number;
-  rev: number;
-}
-
-const step: fc.Arbitrary<Step> = fc.record({
-  late: fc.boolean(),
-  meter: fc.nat({ max: 1 }),
-  hour: fc.nat({ max: 2 }),
-  value: fc.nat({ max: 2 }),
-  rev: fc.nat({ max: 2 }),
-});
-
-/** The rule in its plainest form, over one map. */
-async function lateHistories(open: OpenStore, names: TestNames, runs: number): Promise<void> {
-  let run = 0;
-  await fc.assert(
-    fc.asyncProperty(fc.array(fc.array(step, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 3 }), async (batches) => {
-      const tenant = `t${run++}`;
-      const model = new Map<string, ReadingRow>();
-      for (const batch of batches) {
-        const entries = unit((w) => {
-          for (const { late, meter, hour, value, rev } of batch) {
-            const ts = T0 + hour * HOUR;
-            w.reading(late ? Kind.LATE : Kind.READING, names.meterNumber(tenant, `m${meter}`), ts, value, late ? Number.NaN : 1, rev, 0);
-            const key = `${meter} ${ts}`;
-            const old = model.get(key);
-            const loses = old !== undefined && (old.value === value || old.rev > rev || (old.rev === rev && old.value > value));
-            if (!late || !loses) model.set(key, reading(ts, value, late ? null : 1, rev));
-          }
-        });
-        assert.deepEqual(await open.sink.write([entries]), { ok: true });
-      }
-      await open.settled();
-      for (const meter of [0, 1]) {
-        const wanted = [...model].filter(([key]) => key.startsWith(`${meter} `)).map(([, row]) => row);
-        const rows = await open.store.readings(tenant, `m${meter}`, always, 100);
-        assert.deepEqual(rows, wanted.sort((a, b) => a.ts - b.ts));
-      }
-    }),
-    { numRuns: runs },
+  assert.deepEqual(
+    (await store.consumption("b", "m", "hour", always, 10)).map((row) => row.value),
+    [11],
   );
 }
 
 async function exactNumbers(open: OpenStore, names: TestNames): Promise<void> {
   const meter = names.meterNumber("acme", "m1");
   const double = fc.double({ noNaN: true, noDefaultInfinity: true });
-  const sample = fc.sample(fc.record({ value: double, delta: double, rev: fc.nat({ max: 2 ** 32 - 1 }), flags: fc.nat({ max: 2047 }) }), {
-    numRuns: 400,
-    seed: 11,
-  });
+  const sample = fc.sample(
+    fc.record({ value: double, delta: double, rev: fc.nat({ max: 2 ** 32 - 1 }), flags: fc.nat({ max: 2047 }) }),
+    {
+      numRuns: 400,
+      seed: 11,
+    },
+  );
   const times = [946_684_800_000, 999_999_999_999, 1_000_000_000_000, 1_699_999_999_999, 1_700_000_000_000, 4_102_444_800_000];
   const all = sample.map((row, i) => ({ ...row, ts: i < times.length ? (times[i] ?? 0) : T0 + i * 977 }));
   const entries = unit((w) => {

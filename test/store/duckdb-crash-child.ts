@@ -4,7 +4,7 @@ import { Kind } from "../../engine/base/entries.js";
 import { DuckDbRemoteStore } from "../../engine/store/duckdb-remote.js";
 import serve from "../../workers/duckdb-thread.js";
 import { DuckDbSink } from "../../workers/sinks/duckdb.js";
-import { unit } from "./conformance.js";
+import { unit } from "./rows.js";
 import { TestNames } from "./test-names.js";
 
 /** Writes one reading a batch until it is killed, and prints how many batches the store has answered. */

@@ -11,7 +11,8 @@ import { DuckDbRemoteStore } from "../../engine/store/duckdb-remote.js";
 import serve from "../../workers/duckdb-thread.js";
 import { DuckDbSink } from "../../workers/sinks/duckdb.js";
 import { temporaryDirectory, until } from "../support/servers.js";
-import { type StoreKind, storeConformance, unit } from "./conformance.js";
+import { type StoreKind, storeConformance } from "./conformance.js";
+import { unit } from "./rows.js";
 import { TestNames } from "./test-names.js";
 
 const directory = temporaryDirectory("duckdb");
@@ -35,7 +36,9 @@ const duckDb: StoreKind = {
   misfits: [
     {
       what: "a column has another type",
-      sql: [`CREATE TABLE readings (${readingsColumns.replace("flags INTEGER", "flags BIGINT")}, PRIMARY KEY (ts, tenant, meter))`],
+      sql: [
+        `CREATE TABLE readings (${readingsColumns.replace("flags INTEGER", "flags BIGINT")}, PRIMARY KEY (ts, tenant, meter))`,
+      ],
       says: /table readings does not fit: column flags is BIGINT, needed is INTEGER/,
     },
     {
@@ -114,7 +117,7 @@ test("DuckDB: the identity and the rows outlive a restart; another file has anot
   assert.deepEqual(await sink.write([unit((w) => w.reading(Kind.READING, meter, 1000, 1, 1, 0, 0))]), { ok: true });
   await first.store.close();
   await first.ended;
-  assert.equal((await outcomeKind(sink, meter)), "unavailable");
+  assert.equal(await outcomeKind(sink, meter), "unavailable");
 
   const second = started(path);
   await second.store.prepare();
@@ -122,7 +125,10 @@ test("DuckDB: the identity and the rows outlive a restart; another file has anot
   sink.attach(second.store.connectShard());
   assert.deepEqual(await sink.write([unit((w) => w.reading(Kind.READING, meter, 2000, 2, 1, 0, 0))]), { ok: true });
   const rows = await second.store.readings("acme", "m1", { from: 0, to: 1e12 }, 10);
-  assert.deepEqual(rows.map((row) => row.value), [1, 2]);
+  assert.deepEqual(
+    rows.map((row) => row.value),
+    [1, 2],
+  );
   await sink.close();
   await second.store.close();
   await second.ended;
@@ -187,7 +193,10 @@ test("DuckDB: what was answered survives kill -9 of the process", async () => {
   const rows = await store.readings("acme", "m1", { from: 0, to: 1e12 }, 10_000);
   assert.ok(acknowledged >= 40, `the child reached ${acknowledged} batches`);
   assert.ok(rows.length >= acknowledged, `${rows.length} rows are there, ${acknowledged} were acknowledged`);
-  assert.deepEqual(rows.map((row) => row.value), rows.map((_, i) => i));
+  assert.deepEqual(
+    rows.map((row) => row.value),
+    rows.map((_, i) => i),
+  );
   await store.close();
   await ended;
 });

@@ -8,7 +8,8 @@ import { TABLE_NAMES } from "../../engine/store/schema.js";
 import { QuestDbSink } from "../../workers/sinks/questdb.js";
 import { questDbSkip, type RunningQuestDb, startQuestDb } from "../support/questdb.js";
 import { freePorts, until } from "../support/servers.js";
-import { type StoreKind, storeConformance, unit } from "./conformance.js";
+import { type StoreKind, storeConformance } from "./conformance.js";
+import { unit } from "./rows.js";
 import { TestNames } from "./test-names.js";
 
 const skip = questDbSkip();
@@ -31,13 +32,16 @@ const questDb: StoreKind = {
   unwritable: [
     `CREATE TABLE readings (${readingsColumns.replace("flags INT", "flags BOOLEAN")}) TIMESTAMP(ts) PARTITION BY DAY WAL ${keys}`,
     ...TABLE_NAMES.filter((name) => name !== "readings").map(
-      (name) => `CREATE TABLE ${name} (ts TIMESTAMP, tenant SYMBOL) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, tenant)`,
+      (name) =>
+        `CREATE TABLE ${name} (ts TIMESTAMP, tenant SYMBOL) TIMESTAMP(ts) PARTITION BY DAY WAL DEDUP UPSERT KEYS(ts, tenant)`,
     ),
   ],
   misfits: [
     {
       what: "a column has another type",
-      sql: [`CREATE TABLE readings (${readingsColumns.replace("flags INT", "flags LONG")}) TIMESTAMP(ts) PARTITION BY DAY WAL ${keys}`],
+      sql: [
+        `CREATE TABLE readings (${readingsColumns.replace("flags INT", "flags LONG")}) TIMESTAMP(ts) PARTITION BY DAY WAL ${keys}`,
+      ],
       says: /table readings does not fit: column flags is LONG, needed is INT/,
     },
     {
@@ -96,7 +100,13 @@ test("QuestDB: readings and consumption are partitioned by day, the rest by mont
   const connection = new QuestDbConnection(address());
   const rows = await connection.query("SELECT table_name, partitionBy FROM tables() ORDER BY table_name");
   const ours = rows.filter(([name]) => (TABLE_NAMES as readonly unknown[]).includes(name));
-  assert.deepEqual(ours, [["alerts", "MONTH"], ["consumption", "DAY"], ["exchanges", "MONTH"], ["readings", "DAY"], ["rejected", "MONTH"]]);
+  assert.deepEqual(ours, [
+    ["alerts", "MONTH"],
+    ["consumption", "DAY"],
+    ["exchanges", "MONTH"],
+    ["readings", "DAY"],
+    ["rejected", "MONTH"],
+  ]);
   await Promise.all([close(), connection.close()]);
 });
 
@@ -123,12 +133,14 @@ test("QuestDB: exchanges keep their registers and revisions, and none when withd
 test("QuestDB: a store that does not listen is told as unavailable", { skip }, async () => {
   const [port] = await freePorts(1);
   const store = new QuestDbStore({ http: `http://127.0.0.1:${port}`, username: null, password: null });
-  for (const call of [store.prepare(), store.check(), store.identity()]) await assert.rejects(call, { code: "store_unavailable" });
+  for (const call of [store.prepare(), store.check(), store.identity()])
+    await assert.rejects(call, { code: "store_unavailable" });
   await store.close();
 });
 
-test("QuestDB: the identity outlives a restart and changes when a table is dropped", { skip }, async () => {
+test("QuestDB: the identity outlives a restart and changes when a table is dropped", { skip }, async (t) => {
   let own = await startQuestDb();
+  t.after(() => own.kill());
   const at = { http: own.httpUrl, username: null, password: null };
   const store = new QuestDbStore(at);
   await store.prepare();
@@ -146,10 +158,12 @@ test("QuestDB: the identity outlives a restart and changes when a table is dropp
   await settled(connection);
   assert.equal(await store.identity(), identity);
   const rows = await store.readings("acme", "m1", { from: 0, to: 2e12 }, 100);
-  assert.deepEqual(rows.map((row) => row.value), Array.from({ length: 20 }, (_, i) => i));
+  assert.deepEqual(
+    rows.map((row) => row.value),
+    Array.from({ length: 20 }, (_, i) => i),
+  );
   await connection.query("DROP TABLE alerts");
   await store.prepare();
   assert.notEqual(await store.identity(), identity);
   await Promise.all([store.close(), sink.close(), connection.close()]);
-  await own.kill();
 });

@@ -118,9 +118,13 @@ function takeLock(lock: string): boolean {
 
 function fetchJar(): void {
   const into = join(CACHE, `fetch-${process.pid}`);
-  const run = spawnSync("mvn", ["-q", "dependency:copy", `-Dartifact=org.questdb:questdb:${VERSION}`, `-DoutputDirectory=${into}`], {
-    encoding: "utf8",
-  });
+  const run = spawnSync(
+    "mvn",
+    ["-q", "dependency:copy", `-Dartifact=org.questdb:questdb:${VERSION}`, `-DoutputDirectory=${into}`],
+    {
+      encoding: "utf8",
+    },
+  );
   if (run.status !== 0) throw new Error(`mvn could not fetch QuestDB ${VERSION}: ${run.stdout}${run.stderr}`);
   renameSync(join(into, `questdb-${VERSION}.jar`), JAR);
   rmSync(into, { recursive: true, force: true });

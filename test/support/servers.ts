@@ -95,6 +95,8 @@ export function startProcess(
   const log = openSync(logFile, "a");
   const child: ChildProcess = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", log, log] });
   closeSync(log);
+  // A failed test that forgot its server must not keep its own process from ending.
+  child.unref();
   let ended: string | null = null;
   const over = new Promise<void>((resolve) => {
     child.once("exit", (code, signal) => {
@@ -114,6 +116,7 @@ export function startProcess(
     output: () => readFileSync(logFile, "utf8").slice(-4000),
     async stop(graceMs = 5000) {
       if (ended !== null) return;
+      child.ref();
       child.kill("SIGTERM");
       const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
       await over;
@@ -121,6 +124,7 @@ export function startProcess(
     },
     async kill() {
       if (ended !== null) return;
+      child.ref();
       child.kill("SIGKILL");
       await over;
     },

@@ -9,6 +9,8 @@ import type { Names, Sink, StoreOutcome } from "../../engine/store/interface.js"
  * thread, with the names of the numbers which that thread has not met yet.
  */
 export class DuckDbSink implements Sink {
+  /** DuckDB's thread dies with the process, and what it was given is done in order. */
+  readonly settleMs = 0;
   readonly #names: Names;
   #port: MessagePort;
   #known = new KnownNames();
@@ -96,7 +98,11 @@ class KnownNames {
 
   /** The names of numbers met for the first time, which are known from now on. */
   take(entries: Uint8Array, names: Names): NewNames {
-    const fresh = { meters: [] as NewNames["meters"][number][], dataloggers: [] as NewNames["dataloggers"][number][], rules: [] as NewNames["rules"][number][] };
+    const fresh = {
+      meters: [] as NewNames["meters"][number][],
+      dataloggers: [] as NewNames["dataloggers"][number][],
+      rules: [] as NewNames["rules"][number][],
+    };
     const views = viewsOf(entries);
     for (let at = 0; at < entries.length; at += entryBytes(views, at)) {
       const kind = views.u32[at >> 2]! & 0xff;

@@ -2,8 +2,8 @@ import { type Clock, sleep } from "../../engine/base/clock.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import type { Names } from "../../engine/store/interface.js";
 import { maxSqlBytes, type QuestDbConnection } from "../../engine/store/questdb-http.js";
-import { sqlText, sqlTime } from "../../engine/store/sql.js";
 import { tableStates } from "../../engine/store/questdb-tables.js";
+import { sqlText, sqlTime } from "../../engine/store/sql.js";
 import type { LateReadings } from "./late.js";
 
 /** Rows that one look-up may bring beside those it is after: it asks for all its meters at all its times. */
@@ -19,13 +19,19 @@ export async function awaitVisible(connection: QuestDbConnection, clock: Clock, 
   for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 2, 200)) {
     const state = (await tableStates(connection)).find((candidate) => candidate.name === "readings");
     if (state === undefined || state.suspended) {
-      throw new MeterstormError("store_unavailable", "table readings is missing or suspended, late readings wait until it is not");
+      throw new MeterstormError(
+        "store_unavailable",
+        "table readings is missing or suspended, late readings wait until it is not",
+      );
     }
     if (target < 0) target = state.sequencerTxn;
     if (state.writerTxn >= target) return;
     if (clock.monotonicMs() > end) {
       const behind = `${state.writerTxn} of ${target} transactions`;
-      throw new MeterstormError("store_unavailable", `QuestDB has applied ${behind} to readings in ${deadlineMs} ms; late readings wait`);
+      throw new MeterstormError(
+        "store_unavailable",
+        `QuestDB has applied ${behind} to readings in ${deadlineMs} ms; late readings wait`,
+      );
     }
     await sleep(clock, pauseMs);
   }

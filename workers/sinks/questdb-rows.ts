@@ -1,12 +1,12 @@
-import type { SenderBuffer } from "@questdb/nodejs-client";
 import type { EntryViews } from "../../engine/base/entries.js";
 import type { Names } from "../../engine/store/interface.js";
+import type { RowBuffer } from "../../engine/store/questdb-client.js";
 import { incidentText, rejectTexts, severityOf } from "./fields.js";
 
 /** Rows of the tables that get few of them, composed by the official client's buffer. */
 
 /** ALERT at byte `at`. */
-export function alertRow(out: SenderBuffer, names: Names, views: EntryViews, at: number): void {
+export function alertRow(out: RowBuffer, names: Names, views: EntryViews, at: number): void {
   const u = at >> 2;
   const f = at >> 3;
   const info = views.u32[u]! >>> 8;
@@ -26,7 +26,7 @@ export function alertRow(out: SenderBuffer, names: Names, views: EntryViews, at:
 }
 
 /** EXCHANGE at byte `at`; a withdrawn one has neither final nor start. */
-export function exchangeRow(out: SenderBuffer, names: Names, views: EntryViews, at: number): void {
+export function exchangeRow(out: RowBuffer, names: Names, views: EntryViews, at: number): void {
   const u = at >> 2;
   const f = at >> 3;
   const withdrawn = ((views.u32[u]! >>> 8) & 1) === 1;
@@ -41,7 +41,7 @@ export function exchangeRow(out: SenderBuffer, names: Names, views: EntryViews, 
 }
 
 /** REJECT at byte `at`. */
-export function rejectedRow(out: SenderBuffer, names: Names, views: EntryViews, at: number): void {
+export function rejectedRow(out: RowBuffer, names: Names, views: EntryViews, at: number): void {
   const u = at >> 2;
   const f = at >> 3;
   const { tenant, id } = names.datalogger(views.u32[u + 1]!);
@@ -57,4 +57,3 @@ export function rejectedRow(out: SenderBuffer, names: Names, views: EntryViews, 
     .stringColumn("raw", raw)
     .at(Math.floor(views.f64[f + 1]!), "ms");
 }
-

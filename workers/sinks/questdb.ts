@@ -1,9 +1,8 @@
-import type { SenderBuffer } from "@questdb/nodejs-client";
 import { type Clock, systemClock } from "../../engine/base/clock.js";
 import { type EntryViews, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
 import { invariant, MeterstormError, messageOf } from "../../engine/base/errors.js";
 import type { Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
-import { officialBuffer } from "../../engine/store/questdb-client.js";
+import { officialBuffer, type RowBuffer } from "../../engine/store/questdb-client.js";
 import { type QuestDbAddress, QuestDbConnection, type QuestDbTimeouts } from "../../engine/store/questdb-http.js";
 import { ensureTables, faultOf, lossBetween, type TableState, tableStates } from "../../engine/store/questdb-tables.js";
 import { encodePeriod, encodeReading, IlpBuffer, SeriesNames } from "./ilp.js";
@@ -79,7 +78,8 @@ export class QuestDbSink implements Sink {
   }
 
   async #write(chunks: readonly EntryViews[]): Promise<StoreOutcome> {
-    const few = (this.#few ??= new FewRows(await officialBuffer(this.#address), await officialBuffer(this.#address), await officialBuffer(this.#address)));
+    const few = this.#few ?? (await FewRows.create(this.#address));
+    this.#few = few;
     this.#reset();
     try {
       // Before the first rows, since a loss is only seen by comparing: what is remembered must be older than they are.
@@ -213,14 +213,18 @@ export class QuestDbSink implements Sink {
 
 /** The buffers of the tables that get few rows; the bytes are kept by the caller of `taken` until they are answered. */
 class FewRows {
-  readonly alerts: SenderBuffer;
-  readonly exchanges: SenderBuffer;
-  readonly rejected: SenderBuffer;
+  readonly alerts: RowBuffer;
+  readonly exchanges: RowBuffer;
+  readonly rejected: RowBuffer;
 
-  constructor(alerts: SenderBuffer, exchanges: SenderBuffer, rejected: SenderBuffer) {
+  private constructor(alerts: RowBuffer, exchanges: RowBuffer, rejected: RowBuffer) {
     this.alerts = alerts;
     this.exchanges = exchanges;
     this.rejected = rejected;
+  }
+
+  static async create(address: QuestDbAddress): Promise<FewRows> {
+    return new FewRows(await officialBuffer(address), await officialBuffer(address), await officialBuffer(address));
   }
 
   reset(): void {
