@@ -15,7 +15,7 @@ function readingsOf(lines: string[], as: "counter" | "interval" = "counter") {
 
 test("energy by the hour becomes a register that is read at each hour's end and once before the first", () => {
   assert.deepEqual(
-    readingsOf(["start,energy", "2020-04-01T01:00:00Z,0.1", "2020-04-01T02:00:00Z,0.2", "2020-04-01T03:00:00Z,0.3"]),
+    readingsOf(["start,energy", "2020-04-01T01:00:00Z,0.1001", "2020-04-01T02:00:00Z,0.2002", "2020-04-01T03:00:00Z,1e-4"]),
     [
       { meter: "m", ts: T0, value: 0 },
       { meter: "m", ts: T0 + HOUR_MS, value: 0.1 },
