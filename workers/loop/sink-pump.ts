@@ -11,7 +11,7 @@ const SMALL_BATCH_BYTES = 5_000 * BYTES_PER_ROW;
 const LINGER_MS = 50;
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 5_000;
-/** After a request whose fate is unknown, nothing is sent until an old copy of it can no longer commit. */
+/** After a request whose fate is unknown, nothing is sent until an old copy of it can no longer commit; for sinks that do not say. */
 const SETTLE_MS = 5_000;
 
 /**
@@ -77,7 +77,16 @@ export class SinkPump {
     this.#timer?.cancel();
   }
 
+  get #settleMs(): number {
+    return this.#sink.settleMs ?? SETTLE_MS;
+  }
+
   async #run(): Promise<void> {
+    // Whoever was here before may have died with a request under way, older than what is sent from here on.
+    if (this.#journal.durable > this.#position && this.#settleMs > 0) {
+      await this.#sleep(this.#settleMs, false);
+      if (this.#stopping) return;
+    }
     for (;;) {
       const waiting = this.#journal.durable - this.#position;
       if (waiting === 0) {
@@ -105,7 +114,7 @@ export class SinkPump {
     this.#onError(outcome.kind, outcome.message);
     this.#retryMs = Math.min(MAX_RETRY_MS, Math.max(FIRST_RETRY_MS, this.#retryMs * 2));
     if (!this.#stopping)
-      await this.#sleep(outcome.kind === "doubtful" ? Math.max(SETTLE_MS, this.#retryMs) : this.#retryMs, false);
+      await this.#sleep(outcome.kind === "doubtful" ? Math.max(this.#settleMs, this.#retryMs) : this.#retryMs, false);
     return false;
   }
 
