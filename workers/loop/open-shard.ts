@@ -2,6 +2,7 @@ import type { Clock } from "../../engine/base/clock.js";
 import type { Disk } from "../../engine/base/disk.js";
 import { EntryWriter } from "../../engine/base/entries.js";
 import { MeterstormError } from "../../engine/base/errors.js";
+import { limits } from "../../engine/base/limits.js";
 import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Names, Sink } from "../../engine/store/interface.js";
@@ -13,6 +14,9 @@ import { ShardLoop } from "./shard-loop.js";
 import { readingsIn } from "./sink-pump.js";
 import { SnapshotKeeper } from "./snapshot-keeper.js";
 import { restoreSections } from "./snapshot-sections.js";
+
+/** Least number of files that the journal's budget is cut into. */
+const FILES_IN_BUDGET = 8;
 
 export interface OpenOptions {
   clock: Clock;
@@ -57,6 +61,8 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
     clock,
     directory,
     shard: options.name,
+    // Only whole files are let go of, and never the newest: one must be a small part of the budget.
+    segmentBytes: Math.min(limits.journalSegmentBytes, Math.ceil(options.journalMaxBytes / FILES_IN_BUDGET)),
     ...options.journalSizes,
     onDurable: () => loop?.durable(),
     onFailed: options.onFailed,
@@ -88,6 +94,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
     journal,
     applier,
     keepMs: options.journalKeepMs,
+    maxBytes: options.journalMaxBytes,
     position: from,
   });
   return { loop, journal, applier, sink, snapshots };

@@ -101,7 +101,7 @@ export class ShardLoop {
   /** Takes one batch. Returns how many records it took; 0: there is nothing to do, or no room for it in the journal. */
   step(): number {
     const { input, journal } = this.#ports;
-    if (journal.bytesOnDisk >= this.#options.journalMaxBytes) {
+    if (this.#isFull) {
       this.settle();
       return 0;
     }
@@ -125,6 +125,15 @@ export class ShardLoop {
     this.#reportCosts();
     this.settle();
     return taken;
+  }
+
+  /**
+   * The budget is for what waits for the store. Once that has everything, a batch may come whatever is on the disk: files
+   * that are over, the newest apart, are let go of by the snapshots, and the newest ends only when another batch comes.
+   */
+  get #isFull(): boolean {
+    const { journal } = this.#ports;
+    return journal.bytesOnDisk >= this.#options.journalMaxBytes && this.pump.position < journal.appended;
   }
 
   /** Answers all that the positions reached allow. Called after a batch, by the journal and by the pump. */

@@ -8,6 +8,10 @@ import { snapshotSections } from "./snapshot-sections.js";
 
 /** Journal bytes after which a restart would have so much to replay that a snapshot pays. */
 const SNAPSHOT_EVERY_BYTES = 256 * 1024 * 1024;
+/** Of the budget: what lies behind the last snapshot cannot be let go of, so it must stay a part of what may be kept. */
+const SNAPSHOT_EVERY_SHARE = 1 / 4;
+/** Of the budget: beyond it files go as soon as nobody needs them. */
+const KEEP_SHARE = 1 / 2;
 
 export interface SnapshotOptions {
   disk: Disk;
@@ -15,8 +19,10 @@ export interface SnapshotOptions {
   directory: string;
   journal: Journal;
   applier: Applier;
-  /** Journal files stay this long after store and snapshot have passed them. */
+  /** Journal files stay this long after store and snapshot have passed them, while less than half of the budget is used. */
   keepMs: number;
+  /** The journal's budget in bytes. */
+  maxBytes: number;
   /** Position of the snapshot that the shard was opened from. */
   position: number;
 }
@@ -24,6 +30,7 @@ export interface SnapshotOptions {
 /** Writes the shard's state down from time to time, and lets go of journal files that nobody needs any more. */
 export class SnapshotKeeper {
   readonly #options: SnapshotOptions;
+  readonly #everyBytes: number;
   #position: number;
   #writing: Promise<void> | null = null;
   /** The last failure's message; empty after a success. A failed snapshot costs replay time, never data. */
@@ -31,6 +38,7 @@ export class SnapshotKeeper {
 
   constructor(options: SnapshotOptions) {
     this.#options = options;
+    this.#everyBytes = Math.min(SNAPSHOT_EVERY_BYTES, options.maxBytes * SNAPSHOT_EVERY_SHARE);
     this.#position = options.position;
   }
 
@@ -40,8 +48,7 @@ export class SnapshotKeeper {
 
   /** Call between batches: the state must be that of `journal.appended`. */
   maybeWrite(stored: number): void {
-    if (this.#writing === null && this.#options.journal.appended - this.#position >= SNAPSHOT_EVERY_BYTES)
-      void this.write(stored);
+    if (this.#writing === null && this.#options.journal.appended - this.#position >= this.#everyBytes) void this.write(stored);
   }
 
   /** One snapshot of the state as it is now. It counts once the journal is durable up to it. */
@@ -66,10 +73,11 @@ export class SnapshotKeeper {
     await this.release(stored);
   }
 
-  /** Deletes journal files that both the store and the snapshot have passed long enough ago. */
+  /** Deletes journal files that both the store and the snapshot have passed long enough ago, or at all when the budget is short. */
   async release(stored: number): Promise<void> {
-    const { journal, keepMs } = this.#options;
+    const { journal, keepMs, maxBytes } = this.#options;
     journal.released(stored);
-    await journal.release(Math.min(stored, this.#position), keepMs);
+    const isShort = journal.bytesOnDisk > maxBytes * KEEP_SHARE;
+    await journal.release(Math.min(stored, this.#position), isShort ? 0 : keepMs);
   }
 }
