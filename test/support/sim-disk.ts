@@ -60,6 +60,13 @@ export class SimDisk implements Disk {
     this.#faults.push({ at, after, code });
   }
 
+  /** Forgets the faults that are still to come. */
+  heal(): void {
+    this.#faults = [];
+    this.faultRate = 0;
+    this.capacityBytes = Number.POSITIVE_INFINITY;
+  }
+
   /** What the machine finds after a power cut. This disk is dead from then on. */
   crash(): SimDisk {
     const next = this.#successor();

@@ -1,0 +1,127 @@
+import type { Clock, Timer } from "../../engine/base/clock.js";
+import type { Disk } from "../../engine/base/disk.js";
+import type { MeterstormError } from "../../engine/base/errors.js";
+import { RingProducer } from "../../engine/memory/ring.js";
+import { type OpenOptions, type OpenShard, openShard } from "../../workers/loop/open-shard.js";
+import type { SimClock } from "../support/sim-clock.js";
+import { plans } from "./plans.js";
+import type { SimNetwork } from "./sim-network.js";
+import type { SimStore } from "./sim-store.js";
+
+/** The shard's view of time: nothing of a dead process runs on. */
+class LifeClock implements Clock {
+  readonly #clock: SimClock;
+  readonly #isAlive: () => boolean;
+
+  constructor(clock: SimClock, isAlive: () => boolean) {
+    this.#clock = clock;
+    this.#isAlive = isAlive;
+  }
+
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  monotonicMs(): number {
+    return this.#clock.monotonicMs();
+  }
+
+  after(delayMs: number, task: () => void): Timer {
+    return this.#clock.after(delayMs, () => {
+      if (this.#isAlive()) task();
+    });
+  }
+}
+
+/** Ways to put something wrong between a shard and its ports, or into it: each must be found out. */
+export interface Wrong {
+  disk?(disk: Disk): Disk;
+  options?(options: OpenOptions, life: Life): OpenOptions;
+  opened?(shard: OpenShard): void;
+}
+
+export interface LifeOptions {
+  clock: SimClock;
+  disk: Disk;
+  store: SimStore;
+  network: SimNetwork;
+  ack: "durable" | "stored";
+  keepMs: number;
+  journalMaxBytes: number;
+  journalSizes: NonNullable<OpenOptions["journalSizes"]>;
+  wrong: Wrong;
+}
+
+/** One life of the engine's process, from its start to its death. */
+export class Life {
+  readonly network: SimNetwork;
+  readonly #options: LifeOptions;
+  shard: OpenShard | null = null;
+  /** The journal can take no more: the process is to end. */
+  failure: MeterstormError | null = null;
+  /** Why it could not be opened. */
+  refusal: Error | null = null;
+  alive = true;
+
+  constructor(options: LifeOptions) {
+    this.network = options.network;
+    this.#options = options;
+  }
+
+  /** Begins to open; `shard` or `refusal` is set when that is over. */
+  start(): void {
+    this.#open().then(
+      (shard) => {
+        if (!this.alive) return;
+        this.#options.wrong.opened?.(shard);
+        this.shard = shard;
+        shard.loop.pump.start();
+      },
+      (error: Error) => {
+        this.refusal = error;
+      },
+    );
+  }
+
+  #open(): Promise<OpenShard> {
+    const { clock, disk, store, network, ack, keepMs, journalMaxBytes, journalSizes, wrong } = this.#options;
+    const isAlive = () => this.alive;
+    const options: OpenOptions = {
+      clock: new LifeClock(clock, isAlive),
+      disk: wrong.disk === undefined ? disk : wrong.disk(disk),
+      input: network.input,
+      output: new RingProducer(network.output),
+      directory: "shard",
+      name: "shard 0 of 1",
+      plans,
+      splitTenants: new Set(),
+      ack,
+      journalMaxBytes,
+      journalKeepMs: keepMs,
+      journalSizes,
+      openSink: (names) => store.sink(names, isAlive),
+      onFailed: (error) => {
+        this.failure = error;
+      },
+      warn: () => {},
+    };
+    return openShard(wrong.options === undefined ? options : wrong.options(options, this));
+  }
+
+  /** One turn of the worker's own loop. */
+  step(): number {
+    if (this.shard === null || this.failure !== null) return 0;
+    return this.shard.loop.step();
+  }
+
+  /** A snapshot, between batches as the worker does it; goes on by itself. */
+  snapshot(): void {
+    const shard = this.shard;
+    if (shard !== null && this.failure === null) void shard.snapshots.write(shard.loop.pump.position);
+  }
+
+  release(): void {
+    const shard = this.shard;
+    if (shard !== null && this.failure === null) shard.snapshots.release(shard.loop.pump.position).catch(() => {});
+  }
+}

@@ -1,0 +1,327 @@
+import assert from "node:assert/strict";
+import { Random } from "../support/random.js";
+import { SimClock } from "../support/sim-clock.js";
+import { SimDisk } from "../support/sim-disk.js";
+import { checkRows } from "./check-rows.js";
+import { FrameSource } from "./frame-source.js";
+import { Life, type Wrong } from "./life.js";
+import { FIRST_TS, METER_KINDS, plans } from "./plans.js";
+import { SimDatalogger } from "./sim-datalogger.js";
+import { type AlertTold, SimNetwork, type Watcher } from "./sim-network.js";
+import { GOOD_MOOD, SimStore } from "./sim-store.js";
+
+/** What happened in a run, or in many: proof that there was something to get wrong. */
+export interface Happened {
+  powerCuts: number;
+  kills: number;
+  stops: number;
+  /** Lives that ended because the journal could not be written. */
+  failures: number;
+  frames: number;
+  resent: number;
+  lateCommits: number;
+  alertsTold: number;
+  rows: number;
+}
+
+const HARMLESS = ["EIO", "ENOSPC", "journal_failed"];
+
+/**
+ * One seeded history of an engine: dataloggers that send and reconnect, a shard whose every step the schedule decides, a disk that
+ * tears and fails, a store that refuses, stalls and takes late; and power cuts, kills and stops at any moment, while it opens too.
+ * In the end all faults cease, and then every frame must become safe and the store hold exactly the rows of a run without any fault.
+ */
+export async function nodeRun(seed: number, wrong: Wrong = {}): Promise<Happened> {
+  const run = new NodeRun(seed, wrong);
+  try {
+    return await run.all();
+  } catch (error) {
+    throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+type Act = () => void | Promise<void>;
+
+class NodeRun implements Watcher {
+  readonly #random: Random;
+  readonly #wrong: Wrong;
+  readonly #clock = new SimClock();
+  readonly #store: SimStore;
+  readonly #dataloggers: SimDatalogger[];
+  readonly #ack: "durable" | "stored";
+  readonly #keepMs: number;
+  readonly #journalMaxBytes: number;
+  readonly #journalSizes: { blockBytes: number; segmentBytes: number; memoryBytes: number };
+  readonly #ringBytes: number;
+  readonly #told = new Set<string>();
+  /** What the schedule picks from, each as often as its weight says; drawn anew for each run. */
+  readonly #acts: Act[] = [];
+  #disk: SimDisk;
+  #life: Life;
+  readonly #happened: Happened = {
+    powerCuts: 0,
+    kills: 0,
+    stops: 0,
+    failures: 0,
+    frames: 0,
+    resent: 0,
+    lateCommits: 0,
+    alertsTold: 0,
+    rows: 0,
+  };
+
+  constructor(seed: number, wrong: Wrong) {
+    const random = new Random(seed);
+    this.#random = random;
+    this.#wrong = wrong;
+    this.#ack = random.chance(0.7) ? "durable" : "stored";
+    this.#keepMs = random.pick([0, 60_000]);
+    this.#journalMaxBytes = random.chance(0.2) ? 30_000 : 1 << 30;
+    this.#journalSizes = {
+      blockBytes: random.pick([512, 4096]),
+      segmentBytes: random.pick([1500, 8000]),
+      memoryBytes: random.pick([1024, 1 << 16]),
+    };
+    this.#ringBytes = random.pick([4096, 1 << 16]);
+    this.#disk = new SimDisk({ seed: random.u32(), maxTurns: random.int(4) });
+    this.#store = new SimStore(new Random(random.u32()), this.#clock);
+    this.#dataloggers = this.#makeDataloggers();
+    this.#life = this.#newLife();
+    this.#drawActs();
+  }
+
+  #makeDataloggers(): SimDatalogger[] {
+    const random = this.#random;
+    const oddRate = random.pick([0, 0.05, 0.3]);
+    return Array.from({ length: 1 + random.int(4) }, (_, i) => {
+      const tenant = random.pick(plans).id;
+      const meters = Array.from({ length: 1 + random.int(3) }, (_, n) => `${random.pick(METER_KINDS)}-${i}-${n}`);
+      const source = new FrameSource(new Random(random.u32()), meters, FIRST_TS, oddRate);
+      return new SimDatalogger(tenant, `dl-${i}`, meters, source, random.pick([300, 2000]));
+    });
+  }
+
+  #drawActs(): void {
+    const random = this.#random;
+    const add = (weight: number, act: Act) => {
+      for (let i = 0; i < weight; i++) this.#acts.push(act);
+    };
+    const some = (least: number, most: number) => least + random.int(most - least + 1);
+    const rare = (most: number) => (random.chance(0.5) ? random.int(most + 1) : 0);
+    add(some(10, 30), () => this.#talk(random.pick(this.#dataloggers)));
+    add(some(10, 30), () => this.#life.network.flush(1 + random.int(8)));
+    add(some(10, 30), () => void this.#life.step());
+    add(some(10, 30), () => this.#life.network.drain());
+    add(some(10, 40), () => turns(1 + random.int(20)));
+    add(some(3, 10), () => this.#pass(random.pick([5, 60, 300])));
+    add(rare(3), () => this.#pass(random.pick([2_000, 20_000])));
+    add(rare(3), () => this.#hangUp(random.pick(this.#dataloggers)));
+    add(rare(3), () => this.#life.snapshot());
+    add(rare(3), () => this.#life.release());
+    add(rare(3), () => this.#changeMood());
+    add(rare(2), () => this.#hurtDisk());
+    add(some(1, 2), () => this.#die());
+    add(rare(1), () => this.#stop());
+  }
+
+  acked(datalogger: SimDatalogger, seq: number): void {
+    assert.ok(seq >= datalogger.promised, `${datalogger.name}: ${seq} was said to be safe after ${datalogger.promised}`);
+    datalogger.promised = seq;
+    if (this.#ack === "stored") this.#checkStored(datalogger, seq);
+  }
+
+  #checkStored(datalogger: SimDatalogger, seq: number): void {
+    for (const frame of datalogger.frames) {
+      if (frame.seq > seq) break;
+      if (frame.seq <= datalogger.storedChecked) continue;
+      datalogger.storedChecked = frame.seq;
+      for (const { meter, ts } of frame.readings) {
+        const row = this.#store.row("readings", `${datalogger.tenant}/${meter}/${ts}`);
+        assert.ok(row !== undefined, `${datalogger.name}: seq ${frame.seq} was acked as stored, the store has no row of ${meter}`);
+      }
+    }
+  }
+
+  alert(alert: AlertTold): void {
+    const key = [alert.tenant, alert.meter, Date.parse(alert.ts), alert.rule, alert.incident, alert.state, alert.severity].join("/");
+    assert.ok(!this.#told.has(key), `the alert ${key} was told twice`);
+    this.#told.add(key);
+  }
+
+  async all(): Promise<Happened> {
+    const acts = 150 + this.#random.int(500);
+    for (let i = 0; i < acts; i++) {
+      await this.#random.pick(this.#acts)();
+      await this.#tend();
+    }
+    await this.#finish();
+    this.#happened.frames = this.#dataloggers.reduce((sum, { frames }) => sum + frames.length, 0);
+    this.#happened.resent = this.#dataloggers.reduce((sum, { resent }) => sum + resent, 0);
+    this.#happened.lateCommits = this.#store.lateCommits;
+    this.#happened.alertsTold = this.#told.size;
+    this.#happened.rows = await checkRows(this.#store, this.#dataloggers, this.#told);
+    return this.#happened;
+  }
+
+  #newLife(): Life {
+    const life = new Life({
+      clock: this.#clock,
+      disk: this.#disk,
+      store: this.#store,
+      network: new SimNetwork(this.#clock, this.#ringBytes, this),
+      ack: this.#ack,
+      keepMs: this.#keepMs,
+      journalMaxBytes: this.#journalMaxBytes,
+      journalSizes: this.#journalSizes,
+      wrong: this.#wrong,
+    });
+    life.start();
+    return life;
+  }
+
+  /** Notices what the process would notice of itself: that it cannot go on. */
+  async #tend(): Promise<void> {
+    assert.equal(this.#store.fault, "");
+    const { refusal, failure } = this.#life;
+    if (refusal !== null) {
+      const { code = "", message } = refusal as Error & { code?: string };
+      assert.ok(HARMLESS.includes(code), `it does not open: ${code} ${message}`);
+    }
+    if (refusal === null && (failure === null || this.#random.chance(0.7))) return;
+    this.#happened.failures++;
+    this.#die();
+    await turns(1);
+  }
+
+  /** A datalogger reads, makes and sends; connects when it is not. */
+  #talk(datalogger: SimDatalogger): void {
+    const random = this.#random;
+    const { network } = this.#life;
+    if (datalogger.connection === null) return datalogger.connect(network);
+    datalogger.receive(1 + random.int(10));
+    const frames = random.int(4);
+    for (let i = 0; i < frames; i++) datalogger.make();
+    datalogger.send(network, 1 + random.int(6));
+  }
+
+  #hangUp(datalogger: SimDatalogger): void {
+    const { connection } = datalogger;
+    if (connection === null) return;
+    // A newer connection may be there before the older is seen to be gone.
+    const closesLater = this.#random.chance(0.5);
+    if (!closesLater) this.#life.network.disconnect(connection);
+    datalogger.lose(this.#random.int(20));
+    if (!closesLater) return;
+    datalogger.connect(this.#life.network);
+    this.#life.network.disconnect(connection);
+  }
+
+  async #pass(ms: number): Promise<void> {
+    this.#clock.advance(ms);
+    await turns(this.#random.int(10));
+  }
+
+  #changeMood(): void {
+    const random = this.#random;
+    const odds = () => random.pick([0, 0, 0.3, 1]);
+    this.#store.mood = { unavailable: odds(), refused: odds(), doubtful: odds(), stalled: odds() };
+  }
+
+  #hurtDisk(): void {
+    const random = this.#random;
+    if (random.chance(0.2)) this.#disk.capacityBytes = this.#disk.usedBytes() + random.int(3000);
+    else this.#disk.failNext(random.pick(["sync", "sync", "append", "create", "syncDirectory"]), random.int(2));
+  }
+
+  /** A power cut, or only the process: the next one starts at once, or after a while. */
+  #die(): void {
+    const random = this.#random;
+    this.#life.alive = false;
+    this.#store.cut();
+    for (const datalogger of this.#dataloggers) datalogger.lose(random.int(20));
+    if (random.chance(0.6)) {
+      this.#happened.powerCuts++;
+      this.#disk = this.#disk.crash();
+    } else {
+      this.#happened.kills++;
+      this.#disk = this.#disk.kill();
+    }
+    this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
+    if (random.chance(0.3)) this.#clock.advance(random.int(10_000));
+    this.#life = this.#newLife();
+  }
+
+  /** Told to end: what is in the ring is finished, the store gets what it takes in time. The process is gone then all the same. */
+  async #stop(): Promise<void> {
+    const { shard, failure } = this.#life;
+    if (shard === null || failure !== null) return;
+    while (this.#life.step() > 0);
+    const drained = shard.journal
+      .committed(shard.journal.appended)
+      .then(async () => {
+        shard.loop.settle();
+        await shard.loop.pump.stop(5_000);
+        shard.loop.settle();
+        await shard.snapshots.write(shard.loop.pump.position);
+        await shard.journal.close();
+      })
+      .catch(() => {});
+    let isOver = false;
+    void drained.then(() => {
+      isOver = true;
+    });
+    for (let i = 0; i < 200 && !isOver; i++) {
+      await turns(20);
+      this.#clock.advance(50);
+      this.#life.network.drain();
+    }
+    assert.ok(isOver, "it did not stop within its time");
+    this.#happened.stops++;
+    this.#die();
+  }
+
+  /** No fault any more: everything must come to an end. */
+  async #finish(): Promise<void> {
+    this.#disk.heal();
+    this.#store.mood = GOOD_MOOD;
+    if (this.#life.failure !== null || this.#random.chance(0.5)) this.#die();
+    for (let round = 0; round < 3000; round++) {
+      await this.#tend();
+      const { network, shard } = this.#life;
+      for (const datalogger of this.#dataloggers) {
+        if (datalogger.connection === null) datalogger.connect(network);
+        datalogger.receive(100);
+        datalogger.send(network, 20);
+      }
+      network.flush(50);
+      this.#life.step();
+      await turns(30);
+      network.drain();
+      this.#clock.advance(20);
+      if (round % 200 === 199) {
+        this.#life.snapshot();
+        await turns(100);
+        this.#life.release();
+      }
+      if (shard !== null && this.#isDone(shard.loop.pump.position, shard.journal.appended)) return this.#checkConnections();
+    }
+    const { shard } = this.#life;
+    const waiting = this.#dataloggers.filter(({ done }) => !done).map(({ name, safe, sent }) => `${name} has ${safe} of ${sent}`);
+    assert.fail(`it does not come to an end: ${waiting.join(", ")}; stored ${shard?.loop.pump.position} of ${shard?.journal.appended}`);
+  }
+
+  #isDone(stored: number, appended: number): boolean {
+    return stored === appended && this.#life.network.idle && this.#dataloggers.every(({ done }) => done);
+  }
+
+  #checkConnections(): void {
+    for (const connection of this.#life.network.connections) {
+      const { name } = connection.datalogger;
+      assert.equal(connection.inFlight, 0, `${name}: all is acked, yet ${connection.inFlight} bytes count as in flight`);
+    }
+  }
+}
+
+export async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await Promise.resolve();
+}

@@ -1,0 +1,122 @@
+import { Input, Outcome } from "../../engine/memory/protocol.js";
+import { createRing, RingConsumer, RingProducer } from "../../engine/memory/ring.js";
+import type { SimClock } from "../support/sim-clock.js";
+import type { Connection, SimDatalogger } from "./sim-datalogger.js";
+
+interface Queued {
+  type: number;
+  id: number;
+  arrivalMs: number;
+  payload: Uint8Array;
+}
+
+export interface AlertTold {
+  ts: string;
+  tenant: string;
+  meter: string;
+  rule: string;
+  incident: string;
+  state: string;
+  severity: string;
+}
+
+/** What the shard's words are checked by as they leave it. */
+export interface Watcher {
+  acked(datalogger: SimDatalogger, seq: number): void;
+  alert(alert: AlertTold): void;
+}
+
+const utf8 = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * The main thread's side of a shard for one life of the engine, as the gateway does it: connections, one lane, the two rings.
+ * All of it is gone when the engine dies; what was already sent to a datalogger may still reach it.
+ */
+export class SimNetwork {
+  readonly input: RingConsumer;
+  readonly output: SharedArrayBuffer;
+  readonly #producer: RingProducer;
+  readonly #consumer: RingConsumer;
+  readonly #clock: SimClock;
+  readonly #watcher: Watcher;
+  readonly #lane: Queued[] = [];
+  readonly #connections = new Map<number, Connection>();
+  #nextId = 1;
+  ready = false;
+
+  constructor(clock: SimClock, ringBytes: number, watcher: Watcher) {
+    const input = createRing(ringBytes);
+    this.output = createRing(ringBytes);
+    this.#producer = new RingProducer(input);
+    this.input = new RingConsumer(input);
+    this.#consumer = new RingConsumer(this.output);
+    this.#clock = clock;
+    this.#watcher = watcher;
+  }
+
+  get connections(): Iterable<Connection> {
+    return this.#connections.values();
+  }
+
+  /** Nothing waits on its way to the shard. */
+  get idle(): boolean {
+    return this.#lane.length === 0 && this.#producer.pendingBytes() === 0;
+  }
+
+  connect(datalogger: SimDatalogger, open: (id: number) => Connection): Connection {
+    const connection = open(this.#nextId++);
+    this.#connections.set(connection.id, connection);
+    this.#send(Input.HELLO, connection.id, utf8.encode(JSON.stringify({ tenant: datalogger.tenant, datalogger: datalogger.id })));
+    return connection;
+  }
+
+  frame(connection: Connection, bytes: Uint8Array, binary: boolean): void {
+    connection.inFlight += bytes.length;
+    this.#send(binary ? Input.BINARY : Input.TEXT, connection.id, bytes);
+  }
+
+  disconnect(connection: Connection): void {
+    this.#connections.delete(connection.id);
+    this.#send(Input.BYE, connection.id, new Uint8Array(0));
+  }
+
+  #send(type: number, id: number, payload: Uint8Array): void {
+    // No two arrivals at one moment: a frame that is taken twice is then seen to be.
+    this.#clock.advance(1);
+    this.#lane.push({ type, id, arrivalMs: this.#clock.nowMs(), payload });
+  }
+
+  /** Moves up to `records` from the lane into the ring. */
+  flush(records: number): void {
+    for (let i = 0; i < records && this.#lane.length > 0; i++) {
+      const { type, id, arrivalMs, payload } = this.#lane[0]!;
+      if (!this.#producer.write(type, id, 0, arrivalMs, payload)) break;
+      this.#lane.shift();
+    }
+    this.#producer.publish();
+  }
+
+  /** Takes what the shard says; it waits in the connections' inboxes. */
+  drain(): void {
+    const consumer = this.#consumer;
+    while (consumer.next()) this.#outcome(consumer);
+    consumer.take();
+    consumer.free(consumer.cursor);
+  }
+
+  #outcome({ type, id, extra, number, bytes, payloadAt, payloadBytes }: RingConsumer): void {
+    const payload = bytes.slice(payloadAt, payloadAt + payloadBytes);
+    if (type === Outcome.ALERT) this.#watcher.alert(JSON.parse(decoder.decode(payload)) as AlertTold);
+    const connection = this.#connections.get(id);
+    if (connection === undefined) return;
+    if (type === Outcome.CLOSE) throw new Error(`${connection.datalogger.name} was closed: ${extra} ${decoder.decode(payload)}`);
+    if (type !== Outcome.WELCOME && type !== Outcome.ACK) return;
+    const acked = type === Outcome.ACK ? extra : 0;
+    connection.inFlight -= acked;
+    if (connection.inFlight < 0) throw new Error(`${connection.datalogger.name} was given back more bytes than it had sent`);
+    this.#watcher.acked(connection.datalogger, number);
+    const rejected = payloadBytes > 8 ? decoder.decode(payload.subarray(8)) : "";
+    connection.inbox.push({ isWelcome: type === Outcome.WELCOME, seq: number, bytes: acked, rejected });
+  }
+}

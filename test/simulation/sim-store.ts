@@ -1,0 +1,220 @@
+import { type EntryViews, entryBytes, Kind, PERIODS, UnitType, viewsOf } from "../../engine/base/entries.js";
+import type { Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
+import { incidentText, rejectTexts, severityOf } from "../../workers/sinks/fields.js";
+import { LateReadings } from "../../workers/sinks/late.js";
+import type { Random } from "../support/random.js";
+import type { SimClock } from "../support/sim-clock.js";
+
+/** A cut-off request may still commit until then; what is longer away the engine need not reckon with. */
+export const LATEST_COMMIT_MS = 4_900;
+
+export const TABLES = ["readings", "consumption", "exchanges", "alerts", "rejected"] as const;
+export type Table = (typeof TABLES)[number];
+
+interface Row {
+  table: Table;
+  /** The identity. */
+  key: string;
+  cells: string;
+}
+
+interface Request {
+  rows: Row[];
+  /** Tables that are written when it commits. */
+  tables: readonly Table[];
+  committed: boolean;
+}
+
+/** How the store treats requests; each a probability. */
+export interface StoreMood {
+  unavailable: number;
+  refused: number;
+  doubtful: number;
+  /** Takes seconds to answer. */
+  stalled: number;
+}
+
+export const GOOD_MOOD: StoreMood = { unavailable: 0, refused: 0, doubtful: 0, stalled: 0 };
+
+/**
+ * A store outside the engine's process: one row per identity, the last write stands. It writes a request table by table, so
+ * that a failure leaves a part; a request whose answer was lost, or whose sender has died, commits at once, late or never.
+ */
+export class SimStore {
+  readonly tables = new Map<Table, Map<string, string>>(TABLES.map((table) => [table, new Map()]));
+  readonly #random: Random;
+  readonly #clock: SimClock;
+  readonly #inFlight = new Set<Request>();
+  /** Arrival of the frame's unit, by tenant, datalogger and seq: there is only ever one. */
+  readonly #units = new Map<string, number>();
+  mood: StoreMood = GOOD_MOOD;
+  /** Set when rows came that never may. */
+  fault = "";
+  requests = 0;
+  /** Meters with a reading whose neighbours only the store knows: its rows are decided by a later repair. */
+  readonly lateMeters = new Set<string>();
+  lateCommits = 0;
+
+  constructor(random: Random, clock: SimClock) {
+    this.#random = random;
+    this.#clock = clock;
+  }
+
+  /** The engine's end of a connection; it answers nothing once `isAlive` says no. */
+  sink(names: Names, isAlive: () => boolean): Sink {
+    return {
+      write: (entries) => {
+        if (!isAlive()) return new Promise(() => {});
+        this.#checkUnits(names, entries);
+        return this.#take({ rows: rowsOf(names, entries, this), tables: TABLES, committed: false }, isAlive);
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+
+  row(table: Table, key: string): string | undefined {
+    return this.tables.get(table)?.get(key);
+  }
+
+  /** The sender has died: what it had under way commits soon, or never. */
+  cut(): void {
+    for (const request of [...this.#inFlight]) this.#commitLate(request);
+  }
+
+  #take(request: Request, isAlive: () => boolean): Promise<StoreOutcome> {
+    this.requests++;
+    const random = this.#random;
+    const { outcome, tables, isLate } = this.#outcome();
+    this.#inFlight.add(request);
+    const delayMs = random.chance(this.mood.stalled) ? random.int(20_000) : random.int(40);
+    return new Promise((resolve) => {
+      this.#clock.after(delayMs, () => {
+        if (!this.#inFlight.has(request)) return;
+        if (isLate) this.#commitLate(request);
+        else {
+          request.tables = tables;
+          this.#commit(request);
+        }
+        if (isAlive()) resolve(outcome);
+      });
+    });
+  }
+
+  #outcome(): { outcome: StoreOutcome; tables: readonly Table[]; isLate: boolean } {
+    const random = this.#random;
+    const { unavailable, refused, doubtful } = this.mood;
+    const some = TABLES.slice(0, random.int(TABLES.length + 1));
+    const message = "injected";
+    if (random.chance(unavailable)) return { outcome: { ok: false, kind: "unavailable", message }, tables: some, isLate: false };
+    if (random.chance(refused)) return { outcome: { ok: false, kind: "refused", message }, tables: some.slice(1), isLate: false };
+    if (random.chance(doubtful)) {
+      const tables = random.pick([[], some, TABLES]);
+      return { outcome: { ok: false, kind: "doubtful", message }, tables, isLate: random.chance(0.6) };
+    }
+    return { outcome: { ok: true }, tables: TABLES, isLate: false };
+  }
+
+  #commitLate(request: Request): void {
+    this.#inFlight.delete(request);
+    if (request.committed || this.#random.chance(0.3)) return;
+    this.lateCommits++;
+    this.#clock.after(this.#random.int(LATEST_COMMIT_MS), () => this.#commit(request));
+  }
+
+  #commit(request: Request): void {
+    this.#inFlight.delete(request);
+    if (request.committed) return;
+    request.committed = true;
+    for (const { table, key, cells } of request.rows) {
+      if (request.tables.includes(table)) this.tables.get(table)!.set(key, cells);
+    }
+  }
+
+  /** A frame's unit is in the journal once: the same one may come again, another one never. */
+  #checkUnits(names: Names, entries: readonly Uint8Array[]): void {
+    for (const piece of entries) {
+      const { u32, f64, u8 } = viewsOf(piece);
+      for (let at = 0; at < u8.length; at += u32[(at >> 2) + 1]!) {
+        const word = at >> 2;
+        if ((u32[word]! >>> 8) !== UnitType.FRAME) continue;
+        const { tenant, id } = names.datalogger(u32[word + 4]!);
+        const key = `${tenant}/${id}/${f64[(at >> 3) + 3]}`;
+        const arrivalMs = f64[(at >> 3) + 1]!;
+        if ((this.#units.get(key) ?? arrivalMs) !== arrivalMs) this.fault = `frame ${key} was taken twice`;
+        this.#units.set(key, arrivalMs);
+      }
+    }
+  }
+}
+
+/** The rows of a batch in order, its late readings judged by what the store holds. */
+function rowsOf(names: Names, entries: readonly Uint8Array[], store: SimStore): Row[] {
+  const late = new LateReadings();
+  const views = entries.map(viewsOf);
+  each(views, (kind, { u32, f64 }, at) => {
+    if (kind === Kind.LATE) late.add(u32[(at >> 2) + 1]!, f64[(at >> 3) + 1]!);
+  });
+  for (const { meter, ts } of late.moments()) {
+    const name = `${names.tenantOfMeter(meter)}/${names.meter(meter)}`;
+    store.lateMeters.add(name);
+    const stored = store.row("readings", `${name}/${ts}`);
+    if (stored === undefined) continue;
+    const [value, rev] = JSON.parse(stored) as [number, number];
+    late.found(meter, ts, value, rev);
+  }
+  const rows: Row[] = [];
+  each(views, (kind, view, at) => {
+    const row = rowOf(names, late, kind, view, at);
+    if (row !== null) rows.push(row);
+  });
+  return rows;
+}
+
+function each(pieces: readonly EntryViews[], visit: (kind: number, views: EntryViews, at: number) => void): void {
+  for (const views of pieces) {
+    for (let at = 0; at < views.u8.length; at += entryBytes(views, at)) visit(views.u32[at >> 2]! & 0xff, views, at);
+  }
+}
+
+function rowOf(names: Names, late: LateReadings, kind: number, views: EntryViews, at: number): Row | null {
+  const word = at >> 2;
+  const double = at >> 3;
+  const { u32, f64 } = views;
+  const subject = u32[word + 1]!;
+  const info = u32[word]! >>> 8;
+  const meter = () => `${names.tenantOfMeter(subject)}/${names.meter(subject)}`;
+  const ts = f64[double + 1]!;
+  switch (kind) {
+    case Kind.READING:
+    case Kind.REWRITE:
+    case Kind.LATE: {
+      const value = f64[double + 2]!;
+      const rev = u32[word + 8]!;
+      if (kind !== Kind.LATE) late.found(subject, ts, value, rev);
+      else if (!late.stands(subject, ts, value, rev)) return null;
+      const delta = kind === Kind.LATE ? null : f64[double + 3]!;
+      return { table: "readings", key: `${meter()}/${ts}`, cells: JSON.stringify([value, rev, delta, info]) };
+    }
+    case Kind.PERIOD: {
+      const cells = [...f64.subarray(double + 2, double + 6), u32[word + 12], info];
+      return { table: "consumption", key: `${meter()}/${PERIODS[u32[word + 13]!]}/${ts}`, cells: JSON.stringify(cells) };
+    }
+    case Kind.EXCHANGE: {
+      const cells = [f64[double + 2], f64[double + 3], u32[word + 8], info];
+      return { table: "exchanges", key: `${meter()}/${ts}`, cells: JSON.stringify(cells) };
+    }
+    case Kind.ALERT: {
+      const state = (info & 1) === 1 ? "firing" : "resolved";
+      const key = [meter(), ts, names.rule(u32[word + 8]!), incidentText(views, at), state, severityOf(info)].join("/");
+      return { table: "alerts", key, cells: JSON.stringify([f64[double + 2], f64[double + 3]]) };
+    }
+    case Kind.REJECT: {
+      const { tenant, id } = names.datalogger(subject);
+      const texts = rejectTexts(views, at);
+      const key = [tenant, id, f64[double + 2], u32[word + 6], texts.code].join("/");
+      return { table: "rejected", key, cells: JSON.stringify([texts.meter, texts.raw]) };
+    }
+    default:
+      return null;
+  }
+}
