@@ -18,9 +18,9 @@ test("energy by the hour becomes a register that is read at each hour's end and 
     readingsOf(["start,energy", "2020-04-01T01:00:00Z,0.1001", "2020-04-01T02:00:00Z,0.2002", "2020-04-01T03:00:00Z,1e-4"]),
     [
       { meter: "m", ts: T0, value: 0 },
-      { meter: "m", ts: T0 + HOUR_MS, value: 0.1 },
-      { meter: "m", ts: T0 + 2 * HOUR_MS, value: 0.3 },
-      { meter: "m", ts: T0 + 3 * HOUR_MS, value: 0.6 },
+      { meter: "m", ts: T0 + HOUR_MS, value: 0.1001 },
+      { meter: "m", ts: T0 + 2 * HOUR_MS, value: 0.3003 },
+      { meter: "m", ts: T0 + 3 * HOUR_MS, value: 0.3004 },
     ],
   );
 });
