@@ -8,18 +8,28 @@ function fault(message: string): MeterstormError {
   return new MeterstormError("parameter_invalid", message);
 }
 
+const EPOCH_MS = /^-?\d{1,16}$/;
+const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+
 /** An instant given as RFC 3339 or epoch milliseconds. */
 export function instant(query: URLSearchParams, name: string, otherwise: number): number {
   const text = query.get(name);
   if (text === null || text === "") return otherwise;
-  const ms = /^-?\d+$/.test(text) ? Number(text) : Date.parse(text);
-  const withOffset = /^-?\d+$/.test(text) || /(Z|[+-]\d{2}:?\d{2})$/i.test(text.trim());
-  if (!Number.isFinite(ms) || !withOffset) {
+  const ms = EPOCH_MS.test(text) ? Number(text) : rfc3339Ms(text);
+  if (!Number.isFinite(ms)) {
     throw fault(
       `${name} is "${text.slice(0, 64)}"; give epoch milliseconds or RFC 3339 with an offset, such as 2026-01-01T00:00:00Z`,
     );
   }
   return Math.min(Math.max(ms, FOREVER.from), FOREVER.to);
+}
+
+/** NaN for what is none; Date.parse alone takes February 30th for March 2nd. */
+function rfc3339Ms(text: string): number {
+  const match = RFC3339.exec(text);
+  if (match === null) return Number.NaN;
+  const lastDay = new Date(Date.UTC(Number(match[1]), Number(match[2]), 0)).getUTCDate();
+  return Number(match[3]) <= lastDay ? Date.parse(text.toUpperCase().replace(" ", "T")) : Number.NaN;
 }
 
 export function range(query: URLSearchParams): { from: number; to: number } {
@@ -33,7 +43,7 @@ export function count(query: URLSearchParams, name: string, otherwise: number, m
   const text = query.get(name);
   if (text === null || text === "") return otherwise;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > most)
+  if (!/^\d{1,9}$/.test(text) || value < 1 || value > most)
     throw fault(`${name} is "${text.slice(0, 64)}"; give a whole number from 1 to ${most}`);
   return value;
 }

@@ -71,7 +71,7 @@ export interface Binding {
   meter: string | null;
 }
 
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The bindings of a bind frame, or what is wrong with it. A frame that lies about a length binds nothing. */
 export function readBindings(u8: Uint8Array, at: number, length: number, count: number): Binding[] | string {

@@ -33,13 +33,20 @@ export function readTextFrame(text: string): TextFrame {
   return { seq: seq ?? 0, readings, fault: "" };
 }
 
-/** A parsed value as JSON, cut to `maxChars`. Nothing is shown of one so deeply nested that writing it would exhaust the stack. */
+/**
+ * A parsed value as JSON, cut to `maxChars`. A number beyond any double is shown as the text "Infinity"; nothing is shown
+ * of a value so deeply nested that writing it would exhaust the stack.
+ */
 export function jsonOf(value: unknown, maxChars: number): string {
   try {
-    return (JSON.stringify(value) ?? "").slice(0, maxChars);
+    return (JSON.stringify(value, infinityShown) ?? "").slice(0, maxChars);
   } catch {
     return "(nested too deeply to be shown)".slice(0, maxChars);
   }
+}
+
+function infinityShown(_key: string, value: unknown): unknown {
+  return value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY ? String(value) : value;
 }
 
 /** A frame whose JSON is broken behind its seq can still be acked, so that nobody sends it for ever. */

@@ -14,7 +14,8 @@ const COMPARED: ReadonlySet<number> = new Set([
   Kind.EXCHANGE,
 ]);
 
-const utf8 = new TextDecoder();
+/** A byte order mark at the beginning of a name is part of it. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Feeds the inputs of journaled units to the same kernels again and holds what they bring forth against what was

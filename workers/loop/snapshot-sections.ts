@@ -40,7 +40,8 @@ export function restoreSections(applier: Applier, sections: ReadonlyMap<string, 
   return doublesOf(section("stored"))[0] ?? 0;
 }
 
-const utf8 = new TextDecoder();
+/** A byte order mark at the beginning of a name is part of it. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Walks NAME entries. */
 export function replayNames(
