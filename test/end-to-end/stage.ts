@@ -19,23 +19,26 @@ const MOST_ROWS = 10_000;
  * each sends along with everything that is done `amid` them.
  */
 export class Stage {
-  readonly engine: RunningEngine;
+  engine: RunningEngine;
   readonly acme: TestTenant;
   readonly other: TestTenant;
   readonly #questDb: RunningQuestDb | null;
-  readonly #neighbours: Neighbour[];
+  readonly #config: ConfigFile;
+  #neighbours: Neighbour[];
 
   private constructor(
     engine: RunningEngine,
     acme: TestTenant,
     other: TestTenant,
     questDb: RunningQuestDb | null,
+    config: ConfigFile,
     neighbours: Neighbour[],
   ) {
     this.engine = engine;
     this.acme = acme;
     this.other = other;
     this.#questDb = questDb;
+    this.#config = config;
     this.#neighbours = neighbours;
   }
 
@@ -43,20 +46,19 @@ export class Stage {
     const acme = createTenant("acme", acmeSettings);
     const other = createTenant("other");
     const questDb = store === "questdb" ? await startQuestDb() : null;
-    const engine = await startEngineProcess({
-      config: {
-        shards: 1,
-        tenants: [acme.config, other.config],
-        store: questDb === null ? { type: "duckdb" } : { type: "questdb", http: questDb.httpUrl },
-      },
-    });
+    const config = {
+      shards: 1,
+      tenants: [acme.config, other.config],
+      store: questDb === null ? { type: "duckdb" } : { type: "questdb", http: questDb.httpUrl },
+    };
+    const engine = await startEngineProcess({ config });
     await engine.ready();
     const neighbours: Neighbour[] = [];
     for (const { tokens } of [acme, other]) {
       const wire = await Wire.open(engine.wsUrl, tokens.ingest, "neighbour");
       neighbours.push(new Neighbour(wire, engine.url, tokens.read, "neighbour"));
     }
-    return new Stage(engine, acme, other, questDb, neighbours);
+    return new Stage(engine, acme, other, questDb, config, neighbours);
   }
 
   /** A connection of one of acme's dataloggers. */
@@ -73,9 +75,33 @@ export class Stage {
     return result;
   }
 
+  /** As `amid`, but only with the neighbour of the other client, which no limit of acme's touches. */
+  async amidOther<T>(work: () => Promise<T>): Promise<T> {
+    const [, other] = this.#neighbours;
+    other!.send();
+    const result = await work();
+    other!.send();
+    await other!.undisturbed();
+    return result;
+  }
+
+  async otherStored(): Promise<void> {
+    await this.#neighbours[1]!.stored();
+  }
+
   /** What the neighbours sent is in the store, every reading and its delta. */
   async neighboursStored(): Promise<void> {
     for (const neighbour of this.#neighbours) await neighbour.stored();
+  }
+
+  /** Ends the engine politely or by kill -9, and starts another on the same data directory. The neighbours have done their part by then. */
+  async restart(how: "stop" | "crash"): Promise<void> {
+    for (const neighbour of this.#neighbours) neighbour.close();
+    this.#neighbours = [];
+    if (how === "stop") await this.engine.stop();
+    else await this.engine.kill9();
+    this.engine = await startEngineProcess({ config: { ...this.#config, dataDir: this.engine.dataDir } });
+    await this.engine.ready();
   }
 
   /** Ends the engine, which sends what is left to the store, and reads acme's rows of `rejected` from it. */
