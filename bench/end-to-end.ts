@@ -39,10 +39,9 @@ export async function runEndToEnd(
     const cpu = processCpuMicros(engine.pid);
     const storeCpu = store === null ? Number.NaN : processCpuMicros(store.pid);
     const report = await loadProcess(size, url.replace("http", "ws"), format, folder);
-    // The load's own clock runs from its first frame to its last ack; what the store still needs comes on top.
-    const ackedMs = performance.now();
     await store?.bench.visible(totals);
-    const seconds = (report.elapsedMs + (store === null ? 0 : performance.now() - ackedMs)) / 1000;
+    // From the first frame, by the one clock that both processes share, until the last row is readable.
+    const seconds = (store === null ? report.elapsedMs : Date.now() - report.startedAtMs) / 1000;
     const engineCpu = processCpuMicros(engine.pid) - cpu;
     const usedStoreCpu = store === null ? null : (processCpuMicros(store.pid) - storeCpu) / totals.readings;
     await store?.bench.check(totals);

@@ -24,6 +24,9 @@ export interface LoadReport {
   readonly reconnects: number;
   /** Welcomes that named a lower seq than one acked before: the engine had forgotten what it called safe. */
   readonly ackedThenForgotten: number;
+  /** When the first frame was sent, epoch ms. */
+  readonly startedAtMs: number;
+  /** From then until the last ack. */
   readonly elapsedMs: number;
   readonly readingsPerSecond: number;
   readonly latencyMs: { readonly p50: number; readonly p99: number; readonly p999: number; readonly max: number };
@@ -63,6 +66,7 @@ export function reportOf(options: LoadOptions, run: LoadRun, verification: Verif
     resent: sum.resent,
     reconnects: sum.reconnects,
     ackedThenForgotten: sum.regressions,
+    startedAtMs: run.startedAtMs,
     elapsedMs: run.elapsedMs,
     readingsPerSecond: run.elapsedMs > 0 ? (sum.acked / run.elapsedMs) * 1000 : 0,
     latencyMs: {

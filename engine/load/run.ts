@@ -39,6 +39,8 @@ export interface LoadRun {
   readonly series: Series;
   readonly senders: readonly LoadSender[];
   readonly latencies: Histogram;
+  /** When the first frame was sent, epoch ms. */
+  readonly startedAtMs: number;
   /** From the first frame to the last ack. */
   readonly elapsedMs: number;
   /** CPU that this process took meanwhile. */
@@ -86,6 +88,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
     await connected(clock, () => welcomes.length, senders.length, broken);
     const makers = senders.map((_, d) => makerFor(options, series, d, Math.min(...welcomes.map((w) => w.maxFrameBytes))));
     const startMs = clock.monotonicMs();
+    const startedAtMs = clock.nowMs();
     const cpu = process.cpuUsage();
     const pacer =
       options.readingsPerSecond === null
@@ -102,6 +105,7 @@ export async function runLoad(options: LoadOptions, hooks: LoadHooks): Promise<L
         series,
         senders,
         latencies,
+        startedAtMs,
         elapsedMs: senders.reduce((last, sender) => Math.max(last, sender.lastAckMs), startMs) - startMs,
         cpuMs: (used.user + used.system) / 1000,
         ackTier: welcomes[0]!.ack,

@@ -59,6 +59,7 @@ for (const [format, textForm] of [
     assert.deepEqual(
       {
         ...report,
+        startedAtMs: report.startedAtMs,
         elapsedMs: 0,
         readingsPerSecond: 0,
         latencyMs: 0,
@@ -80,6 +81,7 @@ for (const [format, textForm] of [
         resent: 0,
         reconnects: 0,
         ackedThenForgotten: 0,
+        startedAtMs: report.startedAtMs,
         elapsedMs: 0,
         readingsPerSecond: 0,
         latencyMs: 0,
