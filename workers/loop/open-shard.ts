@@ -8,6 +8,8 @@ import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Names, Sink } from "../../engine/store/interface.js";
 import { Journal, type JournalOptions } from "../journal/journal.js";
 import { loadSnapshot } from "../journal/snapshot.js";
+import { MeterBook } from "../state/book.js";
+import { Directory } from "../state/directory.js";
 import { Applier } from "./applier.js";
 import { Replayer } from "./recover.js";
 import { ShardLoop } from "./shard-loop.js";
@@ -31,8 +33,8 @@ export interface OpenOptions {
   ack: "durable" | "stored";
   journalMaxBytes: number;
   journalKeepMs: number;
-  /** Sizes of the journal's parts where they differ from the limits. */
-  journalSizes?: Pick<JournalOptions, "blockBytes" | "segmentBytes" | "memoryBytes">;
+  /** Sizes where they differ from the limits. */
+  sizes?: Pick<JournalOptions, "blockBytes" | "segmentBytes" | "memoryBytes"> & { metersPerPage?: number };
   openSink(names: Names): Sink;
   /** The journal can take no more: the shard is to be ended and opened again. */
   onFailed(error: MeterstormError): void;
@@ -53,6 +55,7 @@ export interface OpenShard {
  */
 export async function openShard(options: OpenOptions): Promise<OpenShard> {
   const { clock, disk, directory } = options;
+  const { metersPerPage, ...journalSizes } = options.sizes ?? {};
   let loop: ShardLoop | null = null;
   const snapshot = await loadSnapshot(disk, directory);
   if (snapshot?.warning) options.warn(snapshot.warning);
@@ -63,11 +66,11 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
     shard: options.name,
     // Only whole files are let go of, and never the newest: one must be a small part of the budget.
     segmentBytes: Math.min(limits.journalSegmentBytes, Math.ceil(options.journalMaxBytes / FILES_IN_BUDGET)),
-    ...options.journalSizes,
+    ...journalSizes,
     onDurable: () => loop?.durable(),
     onFailed: options.onFailed,
   });
-  const applier = new Applier(options.plans, new EntryWriter());
+  const applier = new Applier(options.plans, new EntryWriter(), new Directory(), new MeterBook(metersPerPage));
   const from = snapshot?.position ?? 0;
   assertReaches(journal, from, directory);
   const replayer = new Replayer(applier, snapshot === null ? 0 : restoreSections(applier, snapshot.sections));
