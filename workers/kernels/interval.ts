@@ -18,10 +18,11 @@ export function judgeInterval(settings: CompiledSettings, base: Baseline, readin
   reading.from = from;
   reading.amount = reading.units;
   reading.delta = reading.units;
-  const overlaps = from < base.ts || (next !== null && settings.intervalStart(next.ts) < reading.at);
+  const overlapsLast = from < base.ts;
+  const overlaps = overlapsLast || (next !== null && settings.intervalStart(next.ts) < reading.at);
   const impossible = (reading.units < 0 && !settings.net) || reading.units > settings.mostIn(reading.at - from);
   reading.flags = overlaps || impossible ? Flag.QUESTIONABLE : 0;
-  reading.coverFrom = from < base.ts ? base.ts : from;
+  reading.coverFrom = overlapsLast ? base.ts : from;
   const hasHead = from < base.blockFrom;
   reading.headFrom = hasHead && base.gapFrom > from ? base.gapFrom : from;
   reading.headTo = hasHead ? base.blockFrom : from;

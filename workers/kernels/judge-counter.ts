@@ -47,7 +47,8 @@ function judgeStep(settings: CompiledSettings, base: Baseline, reading: MeterRec
   else if (moved >= 0) settle(reading, Case.PLAIN, moved, 0);
   else if (moved >= -settings.jitter) settle(reading, Case.BACKWARD, 0, Flag.BACKWARD);
   else if (rollsOver(settings, base, reading, bound)) settle(reading, Case.ROLLOVER, settings.modulus + moved, Flag.ROLLOVER);
-  else if (settings.isBounded && reading.units >= 0 && reading.units <= bound) settle(reading, Case.NEW_EPOCH, reading.units, Flag.RESET);
+  else if (settings.isBounded && reading.units >= 0 && reading.units <= bound)
+    settle(reading, Case.NEW_EPOCH, reading.units, Flag.RESET);
   else settle(reading, Case.NEW_EPOCH, Number.NaN, Flag.RESET | Flag.QUESTIONABLE);
 }
 

@@ -61,6 +61,9 @@ export class MeterRecord {
     this.reachFrom = Number.NaN;
     this.conflict = false;
     this.rev = 0;
+    this.start = Number.NaN;
+    this.startUnits = Number.NaN;
+    this.deltaLow = 0;
     this.noSegment();
   }
 

@@ -25,23 +25,17 @@ function divided(amount: number, part: number, whole: number, nearest: 0 | 1): n
   if (part === 0 || amount === 0) return 0;
   const product = amount * part;
   if (product < EXACT && product > -EXACT) return quotient(product, whole, nearest);
-  // What divides evenly is set aside, so that for stretches up to about a day the rest fits again.
-  let multiple = Math.floor(amount / whole);
-  let rest = amount - multiple * whole;
-  if (rest < 0) {
-    multiple--;
-    rest += whole;
-  } else if (rest >= whole) {
-    multiple++;
-    rest -= whole;
-  }
-  const product2 = rest * part;
-  if (product2 < EXACT) return multiple * part + quotient(product2, whole, nearest);
+  // What divides evenly is set aside, so that for stretches up to about a day the rest fits again. Remainders are exact.
+  const rest = amount % whole;
+  const evenly = ((amount - rest) / whole) * part;
+  const smaller = rest * part;
+  if (smaller < EXACT && smaller > -EXACT) return evenly + quotient(smaller, whole, nearest);
   const exact = BigInt(rest) * BigInt(part);
   const divisor = BigInt(whole);
-  const down = exact / divisor;
+  let down = exact / divisor;
+  if (down * divisor > exact) down--;
   const up = nearest === 1 && 2n * (exact - down * divisor) >= divisor ? 1n : 0n;
-  return multiple * part + Number(down + up);
+  return evenly + Number(down + up);
 }
 
 function quotient(product: number, whole: number, nearest: 0 | 1): number {

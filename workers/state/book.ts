@@ -1,4 +1,4 @@
-import type { EntryWriter } from "../../engine/base/entries.js";
+import { type EntryWriter, Kind } from "../../engine/base/entries.js";
 import { invariant } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import type { MeterSettings } from "../../engine/base/settings.js";
@@ -11,6 +11,7 @@ import { createRunning, fillObservation, fillRunning, fillSettled, type Running,
 import { Applied, takeReading } from "./meter-step.js";
 import { MeterWindow } from "./meter-window.js";
 import { MeterPage, Status } from "./page.js";
+import { takeSteady } from "./page-steady.js";
 import { loadWindow, saveWindow } from "./page-window.js";
 
 export { Applied, createRunning, type Running, type SettledReading };
@@ -89,8 +90,17 @@ export class MeterBook {
    * READING, INPUT or LATE, and what else follows from it. The answer is of `Applied`.
    */
   apply(meter: number, ts: number, value: number, rev: number, out: EntryWriter): number {
-    const window = this.#open(meter);
     this.#rows.begin();
+    const page = this.#pages[meter >>> this.#slotBits]!;
+    const slot = meter & this.#slotMask;
+    const settings = this.#compiled[page.settings[slot]!]!;
+    const counted = takeSteady(page, slot, settings, ts, value, rev);
+    if (counted >= 0) {
+      if (this.#held === meter) this.#held = -1;
+      out.reading(Kind.READING, meter, ts, value, settings.shownAmount(counted, 0), rev, 0);
+      return Applied.LIVE;
+    }
+    const window = this.#open(meter);
     const applied = takeReading(meter, window, ts, value, rev, this.#rows, out);
     if (applied === Applied.LIVE || applied === Applied.REVISED) this.#close(meter);
     return applied;
@@ -187,7 +197,10 @@ export class MeterBook {
   /** Takes over a snapshot's state. All its meters are open, with the settings they had. */
   restore(parts: readonly Uint8Array[]): void {
     const columns = this.#pages.flatMap((page) => page.columns());
-    invariant(parts.length === columns.length + 1, `a snapshot of ${columns.length + 1} parts was expected, this one has ${parts.length}`);
+    invariant(
+      parts.length === columns.length + 1,
+      `a snapshot of ${columns.length + 1} parts was expected, this one has ${parts.length}`,
+    );
     columns.forEach((column, index) => {
       new Uint8Array(column.buffer).set(parts[index]!);
     });

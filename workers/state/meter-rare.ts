@@ -115,7 +115,8 @@ export function decodeRare(bytes: Uint8Array): Map<number, RareState> {
     rare.numbers.set(doubles.subarray(at + 2, at + 2 + RARE_NUMBERS));
     rares.set(doubles[at]!, rare);
     at += 2 + RARE_NUMBERS;
-    for (let i = 0; i < count; i++, at += SPILLED_NUMBERS) rare.spilled.push(decodeSum(doubles.subarray(at, at + SPILLED_NUMBERS)));
+    for (let i = 0; i < count; i++, at += SPILLED_NUMBERS)
+      rare.spilled.push(decodeSum(doubles.subarray(at, at + SPILLED_NUMBERS)));
   }
   return rares;
 }

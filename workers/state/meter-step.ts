@@ -130,5 +130,13 @@ export function rewriteOlder(meter: number, window: MeterWindow, older: MeterRec
 }
 
 function writeReading(kind: number, meter: number, { settings }: MeterWindow, record: MeterRecord, out: EntryWriter): void {
-  out.reading(kind, meter, record.ts, record.value, settings.shownAmount(record.delta, record.deltaLow), record.rev, record.flags);
+  out.reading(
+    kind,
+    meter,
+    record.ts,
+    record.value,
+    settings.shownAmount(record.delta, record.deltaLow),
+    record.rev,
+    record.flags,
+  );
 }

@@ -1,10 +1,10 @@
-import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import { limits } from "../../engine/base/limits.js";
 import { advance } from "../kernels/advance.js";
 import { Baseline } from "../kernels/baseline.js";
+import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import { judge } from "../kernels/judge.js";
 import { PeriodSum } from "../kernels/period-sum.js";
 import { Case, MeterRecord, RecordType } from "../kernels/record.js";
-import { limits } from "../../engine/base/limits.js";
 
 /**
  * One meter, opened for work: its two newest records and all that is settled before them.
@@ -70,9 +70,9 @@ export class MeterWindow {
     record.rev = rev;
   }
 
-  /** Where a stretch that ends at `at` begins if its neighbour is at `before`; NaN where that is too far. */
+  /** Where a stretch that ends at `at` begins if its neighbour is at `before`; NaN where that is too far, or no stretch at all. */
   defaultReach(at: number, before: number): number {
-    return at - before <= limits.maxSpreadMs ? before : Number.NaN;
+    return at > before && at - before <= limits.maxSpreadMs ? before : Number.NaN;
   }
 
   /** See Status.STEADY. */

@@ -1,5 +1,5 @@
-import { RecordType } from "../kernels/record.js";
 import type { MeterRecord } from "../kernels/record.js";
+import { RecordType } from "../kernels/record.js";
 import type { MeterWindow } from "./meter-window.js";
 import { type MeterPage, Status } from "./page.js";
 
