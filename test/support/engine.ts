@@ -18,8 +18,8 @@ const END_WITHIN_MS = 20_000;
 export type ConfigFile = Record<string, unknown>;
 
 export interface EngineProcessOptions {
-  /** `listen` (any free port) and `dataDir` (a temporary one) are added where they are missing. */
-  config: ConfigFile;
+  /** `listen` (any free port) and `dataDir` (a temporary one) are added where they are missing. A text is the file as it stands. */
+  config: ConfigFile | string;
   env?: Record<string, string>;
   args?: readonly string[];
 }
@@ -72,9 +72,11 @@ type Spawned = Omit<RunningEngine, "url" | "wsUrl" | "ready">;
 
 function spawnEngine({ config, env, args }: EngineProcessOptions): Spawned {
   const folder = temporaryDirectory("engine");
-  const dataDir = typeof config["dataDir"] === "string" ? config["dataDir"] : join(folder, "data");
+  const given = typeof config === "string" ? null : config["dataDir"];
+  const dataDir = typeof given === "string" ? given : join(folder, "data");
   const file = join(folder, "meterstorm.json");
-  writeFileSync(file, JSON.stringify({ listen: { host: "127.0.0.1", port: 0 }, dataDir, ...config }));
+  const whole = { listen: { host: "127.0.0.1", port: 0 }, dataDir };
+  writeFileSync(file, typeof config === "string" ? config : JSON.stringify({ ...whole, ...config }));
   const log = join(folder, "engine.log");
   const command = ["--enable-source-maps", main, "serve", "--config", file, ...(args ?? [])];
   const child = startProcess(process.execPath, command, env ?? {}, log);
