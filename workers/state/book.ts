@@ -32,7 +32,8 @@ export class MeterBook {
   readonly #slotMask: number;
   readonly #pages: MeterPage[] = [];
   readonly #compiled: CompiledSettings[] = [];
-  readonly #numbers = new Map<string, number>();
+  /** Numbers of settings, by their JSON; most meters bring the very object that another one brought. */
+  readonly #numbers = new Map<string | MeterSettings, number>();
   #rares = new Map<number, RareState>();
   readonly #window = new MeterWindow();
   readonly #rows = new RowWriter();
@@ -62,13 +63,13 @@ export class MeterBook {
   }
 
   #settingsNumber(settings: MeterSettings): number {
+    const known = this.#numbers.get(settings);
+    if (known !== undefined) return known;
     const text = JSON.stringify(settings);
-    let number = this.#numbers.get(text);
-    if (number === undefined) {
-      number = this.#compiled.length;
-      this.#compiled.push(new CompiledSettings(settings));
-      this.#numbers.set(text, number);
-    }
+    const number = this.#numbers.get(text) ?? this.#compiled.length;
+    if (number === this.#compiled.length) this.#compiled.push(new CompiledSettings(settings));
+    this.#numbers.set(text, number);
+    this.#numbers.set(settings, number);
     return number;
   }
 

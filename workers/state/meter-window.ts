@@ -6,6 +6,9 @@ import { judge } from "../kernels/judge.js";
 import { PeriodSum } from "../kernels/period-sum.js";
 import { Case, MeterRecord, RecordType } from "../kernels/record.js";
 
+/** What nearly all meters have: shared, so that it costs nothing, and never added to. */
+export const NONE_SPILLED: PeriodSum[] = [];
+
 /**
  * One meter, opened for work: its two newest records and all that is settled before them.
  *
@@ -27,7 +30,7 @@ export class MeterWindow {
   /** By period: the settled part of the one in which `anchor` lies; end NaN: none yet. */
   readonly sums: readonly PeriodSum[] = [new PeriodSum(), new PeriodSum(), new PeriodSum()];
   /** Settled parts of periods after that, where there are any. */
-  spilled: PeriodSum[] = [];
+  spilled: PeriodSum[] = NONE_SPILLED;
   /** Periods that end by then have had their rows written; NaN before the first record. */
   closedTo = Number.NaN;
   /** A withdrawn exchange that is the newest record; NaN: none. */
@@ -134,6 +137,7 @@ export class MeterWindow {
       if (sum === null) {
         sum = new PeriodSum();
         sum.open(period, start, calendar.end(period, start));
+        if (this.spilled === NONE_SPILLED) this.spilled = [];
         this.spilled.push(sum);
       }
       sum.add(this.settings, record);

@@ -1,6 +1,6 @@
 import type { MeterRecord } from "../kernels/record.js";
 import { RecordType } from "../kernels/record.js";
-import type { MeterWindow } from "./meter-window.js";
+import { type MeterWindow, NONE_SPILLED } from "./meter-window.js";
 import { type MeterPage, Status } from "./page.js";
 
 /** Fills a window from a slot, as far as the page knows; `window.settings` is set. The records are not yet judged. */
@@ -30,7 +30,7 @@ export function loadWindow(page: MeterPage, slot: number, window: MeterWindow): 
     newer.reachFrom = window.defaultReach(newer.at, older.type === RecordType.NONE ? base.ts : older.at);
     window.closedTo = newer.at;
   }
-  window.spilled = [];
+  window.spilled = NONE_SPILLED;
   window.withdrawnTs = Number.NaN;
   window.withdrawnRev = 0;
   for (const period of settings.periods) page.periods[period]!.load(slot, period, window.sums[period]!);
