@@ -2,11 +2,11 @@ import { systemClock } from "../engine/base/clock.js";
 import { MeterstormError, messageOf } from "../engine/base/errors.js";
 import { nodeDisk } from "../engine/base/node-disk.js";
 import { Life } from "../engine/memory/life.js";
-import { RingConsumer, RingProducer } from "../engine/memory/ring.js";
 import { Outcome } from "../engine/memory/protocol.js";
+import { RingConsumer, RingProducer } from "../engine/memory/ring.js";
 import type { ShardEnd, ShardTask } from "../engine/shards/tasks.js";
 import type { Names, Sink } from "../engine/store/interface.js";
-import { openShard, type OpenShard } from "./loop/open-shard.js";
+import { type OpenShard, openShard } from "./loop/open-shard.js";
 import { DuckDbSink } from "./sinks/duckdb.js";
 import { NoSink } from "./sinks/none.js";
 import { QuestDbSink } from "./sinks/questdb.js";
@@ -25,7 +25,12 @@ export default async function runShard(task: ShardTask): Promise<ShardEnd> {
     return { code: "stopped" };
   } catch (error) {
     const code = error instanceof MeterstormError ? error.code : "internal";
-    const detail = error instanceof MeterstormError ? messageOf(error) : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const detail =
+      error instanceof MeterstormError
+        ? messageOf(error)
+        : error instanceof Error
+          ? (error.stack ?? error.message)
+          : String(error);
     return { code: "failed", error: { code, message: detail } };
   }
 }

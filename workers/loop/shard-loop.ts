@@ -1,11 +1,13 @@
 import type { Clock } from "../../engine/base/clock.js";
-import { entryBytes, Kind, NONE, SEVERITIES, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { entryBytes, Kind, NONE, UnitType, viewsOf } from "../../engine/base/entries.js";
 import { Input, type Origin, Outcome } from "../../engine/memory/protocol.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
-import { AckQueue } from "./acks.js";
+import { alertTransition } from "./alert-json.js";
+import { Answers } from "./answers.js";
 import type { Applier } from "./applier.js";
+import { Costs } from "./costs.js";
 import { Counters } from "./counters.js";
 import { FrameIntake, Taken } from "./frame-intake.js";
 import { Outbox } from "./outbox.js";
@@ -15,12 +17,6 @@ import { SinkPump } from "./sink-pump.js";
 
 /** Payload bytes after which a step ends, so that acks, disk and store get their turn. */
 const STEP_BYTES = 256 * 1024;
-/** A character is at most 3 bytes of UTF-8, so a piece fits a record of the outcome ring. */
-const PIECE_CHARS = 256 * 1024;
-/** In the place of a datalogger's number: a bind frame before the datalogger's first readings. */
-const UNNAMED = NONE - 1;
-/** In the place of a datalogger's number: no frame, but a connection that waits for its welcome. */
-const GREETING = NONE - 2;
 const textDecoder = new TextDecoder();
 
 export interface ShardPorts {
@@ -40,14 +36,6 @@ export interface ShardOptions {
   backlogReadings: number;
 }
 
-/** What is owed to a session once the batch is safe. */
-interface Due {
-  seq: number;
-  bytes: number;
-  oldestArrivalMs: number;
-  rejects: readonly string[];
-}
-
 interface PendingAlert {
   position: number;
   json: string;
@@ -64,10 +52,9 @@ export class ShardLoop {
   readonly #applier: Applier;
   readonly #intake: FrameIntake;
   readonly #outbox: Outbox;
-  readonly #acks = new AckQueue();
+  readonly #answers: Answers;
   readonly #sessions = new Map<number, Session>();
-  readonly #due = new Map<number, Due>();
-  readonly #costs = new Map<number, { bytes: number; readings: number; micros: number }>();
+  readonly #costs = new Costs();
   /** Journal position → ring cursor up to which the ring is free once that is durable. */
   readonly #marks: { position: number; cursor: number }[] = [];
   readonly #alerts: PendingAlert[] = [];
@@ -84,6 +71,7 @@ export class ShardLoop {
     this.#applier = applier;
     this.#intake = new FrameIntake(applier, this.counters, options.splitTenants);
     this.#outbox = new Outbox(ports.output);
+    this.#answers = new Answers(this.#outbox, applier.directory, this.#sessions);
     const ring = ports.input.bytes;
     this.#u32 = new Uint32Array(ring.buffer, ring.byteOffset, ring.byteLength >> 2);
     this.#f64 = new Float64Array(ring.buffer, ring.byteOffset, ring.byteLength >> 3);
@@ -122,7 +110,7 @@ export class ShardLoop {
     if (out.length > 0) journal.append(out.bytes());
     this.#marks.push({ position: journal.appended, cursor: input.cursor });
     journal.commit();
-    this.#reportCosts();
+    this.#costs.report(this.#outbox);
     this.settle();
     return taken;
   }
@@ -148,9 +136,7 @@ export class ShardLoop {
       freed++;
     }
     if (freed > 0) this.#marks.splice(0, freed);
-    this.#acks.release(safe, this.#give);
-    for (const [session, due] of this.#due) this.#sendAck(session, due);
-    this.#due.clear();
+    this.#answers.release(safe);
     while (this.#alerts.length > 0 && this.#alerts[0]!.position <= durable) {
       this.#outbox.sendText(Outcome.ALERT, 0, 0, 0, this.#alerts.shift()!.json);
     }
@@ -184,7 +170,7 @@ export class ShardLoop {
             ? this.#intake.binary(session, input, this.#u32, this.#f64)
             : this.#intake.text(session, input, this.#u32);
         this.#afterFrame(session, taken, base);
-        this.#charge(input.extra, input.payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
+        this.#costs.add(input.extra, input.payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
         return;
       }
       case Input.HELLO:
@@ -215,19 +201,7 @@ export class ShardLoop {
     const { directory } = this.#applier;
     const number = directory.tenantNumber(tenant);
     session.dataloggerNumber = number < 0 ? -1 : directory.dataloggerNumber(number, datalogger);
-    this.#acks.push(base + this.#applier.out.length, session.id, GREETING, 0, 0, input.number, null);
-  }
-
-  /**
-   * Told once everything is safe that earlier connections of the datalogger sent: with less it would send again, perhaps
-   * under other seqs, frames that are computed already, and more of them than are remembered.
-   */
-  #welcome(id: number): void {
-    const session = this.#sessions.get(id);
-    if (session === undefined) return;
-    const { dataloggerNumber: number } = session;
-    const { directory } = this.#applier;
-    this.#outbox.send(Outcome.WELCOME, id, 0, number < 0 ? 0 : directory.dataloggerState(number).safeSeq);
+    this.#answers.greeting(base + this.#applier.out.length, session, input.number);
   }
 
   #afterFrame(session: Session, taken: number, base: number): void {
@@ -239,16 +213,7 @@ export class ShardLoop {
       return;
     }
     const position = base + this.#applier.out.length;
-    const datalogger = session.dataloggerNumber < 0 ? UNNAMED : session.dataloggerNumber;
-    this.#acks.push(
-      position,
-      session.id,
-      datalogger,
-      seq,
-      input.payloadBytes,
-      input.number,
-      rejects.length === 0 ? null : rejects,
-    );
+    this.#answers.frame(position, session, seq, input.payloadBytes, input.number, rejects);
     this.#collectAlerts(position);
   }
 
@@ -266,59 +231,10 @@ export class ShardLoop {
       this.#outbox.sendText(Outcome.POSTED, input.id, fault.closeCode, 0, JSON.stringify({ error: { code, message } }));
     } else {
       const position = base + this.#applier.out.length;
-      const echoed = seq > 0 ? `"seq":${seq},` : "";
-      this.#acks.push(position, input.id, NONE, 0, 0, input.number, [
-        `{${echoed}"accepted":${accepted},"rejected":[`,
-        ...commaBetween(rejects),
-        "]}",
-      ]);
+      this.#answers.post(position, input.id, seq, accepted, input.number, rejects);
       this.#collectAlerts(position);
     }
-    this.#charge(input.extra, payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
-  }
-
-  readonly #give = (
-    session: number,
-    datalogger: number,
-    seq: number,
-    bytes: number,
-    arrivalMs: number,
-    detail: readonly string[] | null,
-  ): void => {
-    if (datalogger === NONE) {
-      const pieces = inPieces(detail ?? ["{}"], "");
-      pieces.forEach((piece, i) => {
-        this.#outbox.sendText(Outcome.POSTED, session, i === pieces.length - 1 ? 200 : 0, arrivalMs, piece);
-      });
-      return;
-    }
-    if (datalogger === GREETING) {
-      this.#welcome(session);
-      return;
-    }
-    const state = datalogger === UNNAMED ? null : this.#applier.directory.dataloggerState(datalogger);
-    if (state !== null && seq > state.safeSeq) state.safeSeq = seq;
-    const safeSeq = state?.safeSeq ?? 0;
-    const due = this.#due.get(session);
-    if (due === undefined) this.#due.set(session, { seq: safeSeq, bytes, oldestArrivalMs: arrivalMs, rejects: detail ?? [] });
-    else {
-      due.seq = safeSeq;
-      due.bytes += bytes;
-      if (detail !== null) due.rejects = due.rejects.length === 0 ? detail : due.rejects.concat(detail);
-    }
-  };
-
-  /** More rejects than fit one record follow in further acks of the same seq. */
-  #sendAck(session: number, due: Due): void {
-    let bytes = due.bytes;
-    for (const piece of inPieces(due.rejects, ",")) {
-      const rejects = Buffer.from(piece);
-      const payload = Buffer.allocUnsafe(8 + rejects.length);
-      payload.writeDoubleLE(due.oldestArrivalMs, 0);
-      rejects.copy(payload, 8);
-      this.#outbox.send(Outcome.ACK, session, bytes, due.seq, payload);
-      bytes = 0;
-    }
+    this.#costs.add(input.extra, payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
   }
 
   /** Alert transitions of the unit that was just written: told to the main thread once they are durable. */
@@ -327,50 +243,11 @@ export class ShardLoop {
     if (transitions === 0) return;
     const views = viewsOf(this.#applier.out.bytes());
     for (let at = this.#applier.out.lastUnit; at < views.u8.length; at += entryBytes(views, at)) {
-      if ((views.u32[at >> 2]! & 0xff) === Kind.ALERT)
-        this.#alerts.push({ position, json: this.#alertJson(views.u32, views.f64, at) });
+      if ((views.u32[at >> 2]! & 0xff) !== Kind.ALERT) continue;
+      const transition = alertTransition(views, at, this.#applier.directory);
+      this.counters.transition(transition.tenant, transition.state);
+      this.#alerts.push({ position, json: JSON.stringify(transition) });
     }
-  }
-
-  #alertJson(u32: Uint32Array, f64: Float64Array, at: number): string {
-    const word = at >> 2;
-    const double = at >> 3;
-    const { directory } = this.#applier;
-    const meter = u32[word + 1]!;
-    const tenant = directory.tenantOfMeter(meter);
-    const state = (u32[word]! >>> 8) & 1 ? "firing" : "resolved";
-    this.counters.transition(tenant, state);
-    const hex = (half: number) => half.toString(16).padStart(8, "0");
-    const number = (value: number) => (Number.isNaN(value) ? null : value);
-    return JSON.stringify({
-      ts: new Date(f64[double + 1]!).toISOString(),
-      tenant,
-      meter: directory.meter(meter),
-      rule: directory.rule(u32[word + 8]!),
-      incident: hex(u32[word + 11]!) + hex(u32[word + 10]!),
-      state,
-      severity: SEVERITIES[(u32[word]! >>> 16) & 0xff],
-      value: number(f64[double + 2]!),
-      threshold: number(f64[double + 3]!),
-    });
-  }
-
-  #charge(lane: number, bytes: number, readings: number, micros: number): void {
-    const cost = this.#costs.get(lane);
-    if (cost === undefined) this.#costs.set(lane, { bytes, readings, micros });
-    else {
-      cost.bytes += bytes;
-      cost.readings += readings;
-      cost.micros += micros;
-    }
-  }
-
-  #reportCosts(): void {
-    for (const [lane, cost] of this.#costs) {
-      const payload = new Uint8Array(new Uint32Array([cost.bytes]).buffer);
-      this.#outbox.send(Outcome.COST, lane, cost.readings, cost.micros, payload);
-    }
-    this.#costs.clear();
   }
 
   #onStored(_position: number, readings: number): void {
@@ -387,26 +264,4 @@ export class ShardLoop {
     out.endUnit(0);
     this.#unwrittenStored = false;
   }
-}
-
-/** Joins texts into as few pieces as keep below a record's size; at least one, perhaps empty. */
-function inPieces(texts: readonly string[], separator: string): string[] {
-  const pieces: string[] = [];
-  let group: string[] = [];
-  let chars = 0;
-  for (const text of texts) {
-    if (chars + text.length > PIECE_CHARS && group.length > 0) {
-      pieces.push(group.join(separator));
-      group = [];
-      chars = 0;
-    }
-    group.push(text);
-    chars += text.length + separator.length;
-  }
-  pieces.push(group.join(separator));
-  return pieces;
-}
-
-function commaBetween(texts: readonly string[]): string[] {
-  return texts.map((text, i) => (i === 0 ? text : `,${text}`));
 }

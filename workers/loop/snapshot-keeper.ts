@@ -53,7 +53,8 @@ export class SnapshotKeeper {
 
   /** One snapshot of the state as it is now. It counts once the journal is durable up to it. */
   async write(stored: number): Promise<void> {
-    if (this.#writing !== null) await this.#writing;
+    // Again and again: whoever waited as well may have begun meanwhile, and two at once would mix their files.
+    while (this.#writing !== null) await this.#writing;
     this.#writing = this.#write(stored).catch((error: unknown) => {
       this.trouble = messageOf(error);
     });

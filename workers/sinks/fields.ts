@@ -27,9 +27,6 @@ export function rejectTexts(views: EntryViews, at: number): { meter: string; raw
   return { meter: text(views.u8, at + REJECT_BYTES, meterEnd), raw: text(views.u8, meterEnd, rawEnd), code };
 }
 
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
 function text(bytes: Uint8Array, from: number, to: number): string {
-  const piece = bytes.subarray(from, to);
-  return decoder.decode(piece.buffer instanceof SharedArrayBuffer ? piece.slice() : piece);
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString("utf8");
 }

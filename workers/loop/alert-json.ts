@@ -1,0 +1,41 @@
+import { type EntryViews, SEVERITIES } from "../../engine/base/entries.js";
+import type { Directory } from "../state/directory.js";
+
+/** An alert transition as it is told outside: the columns of the table `alerts`, ts as RFC 3339. */
+export interface AlertTransition {
+  ts: string;
+  tenant: string;
+  meter: string;
+  rule: string;
+  incident: string;
+  state: "firing" | "resolved";
+  severity: string;
+  value: number | null;
+  threshold: number | null;
+}
+
+/** The transition that an ALERT entry at byte `at` holds. */
+export function alertTransition({ u32, f64 }: EntryViews, at: number, directory: Directory): AlertTransition {
+  const word = at >> 2;
+  const double = at >> 3;
+  const meter = u32[word + 1]!;
+  return {
+    ts: new Date(f64[double + 1]!).toISOString(),
+    tenant: directory.tenantOfMeter(meter),
+    meter: directory.meter(meter),
+    rule: directory.rule(u32[word + 8]!),
+    incident: hex(u32[word + 11]!) + hex(u32[word + 10]!),
+    state: (u32[word]! >>> 8) & 1 ? "firing" : "resolved",
+    severity: SEVERITIES[(u32[word]! >>> 16) & 0xff] ?? "critical",
+    value: nullable(f64[double + 2]!),
+    threshold: nullable(f64[double + 3]!),
+  };
+}
+
+function hex(half: number): string {
+  return half.toString(16).padStart(8, "0");
+}
+
+function nullable(value: number): number | null {
+  return Number.isNaN(value) ? null : value;
+}
