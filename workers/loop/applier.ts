@@ -38,6 +38,8 @@ export class Applier {
   /** SETTINGS by number, and their JSON for finding them again. */
   readonly settings: MeterSettings[] = [];
   readonly #settingsNumbers = new Map<string, number>();
+  /** The same by identity: every meter of an entry of the configuration has the very same settings. */
+  readonly #numbersOfSame = new Map<MeterSettings, number>();
   /** Readings behind their meter's newest since the last `takeLate`. */
   readonly #changedRules = new Set<number>();
   #late = 0;
@@ -115,7 +117,11 @@ export class Applier {
     const plan = this.#plans.get(tenant);
     if (plan === undefined || this.directory.meterCountOf(tenantNumber) >= plan.maxMeters) return METER_LIMIT;
     const settings = settingsFor(plan, id);
-    const settingsNumber = this.#settingsNumber(settings);
+    let settingsNumber = this.#numbersOfSame.get(settings);
+    if (settingsNumber === undefined) {
+      settingsNumber = this.#settingsNumber(settings);
+      if (plan.meters.some((entry) => entry.settings === settings)) this.#numbersOfSame.set(settings, settingsNumber);
+    }
     const number = this.directory.meterCount;
     this.out.name(NameType.METER, number, tenantNumber, id, settingsNumber);
     this.openMeter(number, tenantNumber, id, datalogger, settingsNumber);

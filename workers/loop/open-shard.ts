@@ -1,7 +1,7 @@
 import type { Clock } from "../../engine/base/clock.js";
 import type { Disk } from "../../engine/base/disk.js";
 import { EntryWriter } from "../../engine/base/entries.js";
-import { MeterstormError } from "../../engine/base/errors.js";
+import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
@@ -36,7 +36,7 @@ export interface OpenOptions {
   /** Sizes where they differ from the limits. */
   sizes?: Pick<JournalOptions, "blockBytes" | "segmentBytes" | "memoryBytes"> & { metersPerPage?: number };
   openSink(names: Names): Sink;
-  /** The journal can take no more: the shard is to be ended and opened again. */
+  /** The journal can take no more, or be read no more: the shard is to be ended and opened again. */
   onFailed(error: MeterstormError): void;
   warn(message: string): void;
 }
@@ -87,6 +87,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
       splitTenants: options.splitTenants,
       stored,
       backlogReadings: await backlog(journal, stored),
+      onPumpFailed: (error) => options.onFailed(asMeterstormError(error)),
     },
     applier,
   );
@@ -101,6 +102,11 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
     position: from,
   });
   return { loop, journal, applier, sink, snapshots };
+}
+
+function asMeterstormError(error: unknown): MeterstormError {
+  if (error instanceof MeterstormError) return error;
+  return new MeterstormError("internal", `rows can be sent to the store no more: ${messageOf(error)}`, { cause: error });
 }
 
 function assertReaches(journal: Journal, from: number, directory: string): void {

@@ -67,7 +67,7 @@ export class Replayer {
           withdrawn,
           out,
         );
-      } else if (kind === Kind.STORED) this.stored = Math.max(this.stored, f64[double + 1]!);
+      } else if (kind === Kind.STORED) this.stored = f64[double + 1]!;
     }
     this.#applier.takeLate();
     compare(bytes, out.bytes());

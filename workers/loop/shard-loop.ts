@@ -34,6 +34,8 @@ export interface ShardOptions {
   /** Position that the store already has, and readings of the journal behind it. */
   stored: number;
   backlogReadings: number;
+  /** Rows can be sent no more, and the reason is no answer of the store. */
+  onPumpFailed(error: unknown): void;
 }
 
 interface PendingAlert {
@@ -83,6 +85,7 @@ export class ShardLoop {
       options.stored,
       (position, readings) => this.#onStored(position, readings),
       (kind) => this.counters.storeError(kind),
+      options.onPumpFailed,
     );
   }
 

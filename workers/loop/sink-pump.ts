@@ -17,7 +17,7 @@ const SETTLE_MS = 5_000;
 /**
  * Sends what is durable to the store, in journal order, one batch at a time: the next batch is whatever
  * gathered while the last was in flight. Never gives a batch up; while the store does not take it, the
- * journal keeps it.
+ * journal keeps it. What is no answer of the store (the journal cannot be read any more) ends it, by `onFailed`.
  */
 export class SinkPump {
   readonly #clock: Clock;
@@ -25,7 +25,10 @@ export class SinkPump {
   readonly #sink: Sink;
   readonly #onStored: (position: number, readings: number) => void;
   readonly #onError: (kind: string, message: string) => void;
+  readonly #onFailed: (error: unknown) => void;
   #position: number;
+  /** How far it ever was. */
+  #furthest: number;
   #running: Promise<void> | null = null;
   #stopping = false;
   #wake: (() => void) | null = null;
@@ -41,13 +44,16 @@ export class SinkPump {
     position: number,
     onStored: (position: number, readings: number) => void,
     onError: (kind: string, message: string) => void,
+    onFailed: (error: unknown) => void,
   ) {
     this.#clock = clock;
     this.#journal = journal;
     this.#sink = sink;
     this.#position = position;
+    this.#furthest = position;
     this.#onStored = onStored;
     this.#onError = onError;
+    this.#onFailed = onFailed;
   }
 
   /** Position up to which the store has everything. */
@@ -56,7 +62,7 @@ export class SinkPump {
   }
 
   start(): void {
-    this.#running ??= this.#run();
+    this.#running ??= this.#run().catch(this.#onFailed);
   }
 
   /** Tells the pump that more is durable. */
@@ -101,21 +107,33 @@ export class SinkPump {
   }
 
   async #sendBatch(): Promise<boolean> {
-    const batch = await this.#journal.read(this.#position, limits.sinkBatchRows * BYTES_PER_ROW);
+    const most = limits.sinkBatchRows * BYTES_PER_ROW;
+    // What is sent a second time ends exactly where the first time ended, so that readings are counted once.
+    const behind = this.#furthest - this.#position;
+    const batch = await this.#journal.read(this.#position, behind > 0 ? Math.min(behind, most) : most);
     const outcome = await this.#sink.write(batch.pieces);
     if (outcome.ok) {
       this.trouble = "";
       this.#retryMs = 0;
       this.#position = batch.end;
-      this.#onStored(batch.end, readingsIn(batch.pieces));
+      const isNew = batch.end > this.#furthest;
+      if (isNew) this.#furthest = batch.end;
+      this.#onStored(batch.end, isNew ? readingsIn(batch.pieces) : 0);
       return true;
     }
+    if (outcome.kind === "doubtful" && outcome.lost) this.#goBack();
     this.trouble = `${outcome.kind}: ${outcome.message}`;
     this.#onError(outcome.kind, outcome.message);
     this.#retryMs = Math.min(MAX_RETRY_MS, Math.max(FIRST_RETRY_MS, this.#retryMs * 2));
     if (!this.#stopping)
       await this.#sleep(outcome.kind === "doubtful" ? Math.max(this.#settleMs, this.#retryMs) : this.#retryMs, false);
     return false;
+  }
+
+  /** The store no longer has what it acknowledged: everything that is kept is sent again. */
+  #goBack(): void {
+    this.#position = Math.min(this.#position, this.#journal.first);
+    this.#onStored(this.#position, 0);
   }
 
   /** Waits for `delayMs` (null: for ever) or, when `wakeable`, for `notify`; `stop` ends every wait. */
