@@ -10,7 +10,8 @@ import { Case, type MeterRecord } from "./record.js";
  *                                    ├ head ┤                                         ├ tail ┤
  *                                    from ─────────────── the new interval ────────────────▶ at
  *
- * There is a head only around a change of offset, where a day's interval may begin before its predecessor's.
+ * There is a head only around a change of offset, where a day's interval may begin before its predecessor's. Known limit: one that
+ * reaches over its predecessor's beginning and a gap into the interval before that leaves that one, long settled, unflagged.
  */
 export function judgeInterval(settings: CompiledSettings, base: Baseline, reading: MeterRecord, next: MeterRecord | null): void {
   const from = settings.intervalStart(reading.ts);
