@@ -76,6 +76,8 @@ export class Api {
     if (method !== "GET" && method !== "HEAD") return wrongMethod("GET");
     const page = PAGES[path];
     if (page !== undefined) return pageAnswer(page);
+    // Browsers ask for it unbidden, and complain where nothing answers.
+    if (path === "/favicon.ico") return { status: 204, type: "image/x-icon", body: "" };
     if (path === "/healthz") return jsonAnswer(200, { status: "ok" });
     if (path === "/readyz") return this.#ready();
     if (path === "/metrics") return this.#metrics();
