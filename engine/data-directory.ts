@@ -40,10 +40,10 @@ export function claimDirectory(directory: string, shards: number): DirectoryClai
         identity.store = store;
         writeDurably(path, JSON.stringify(identity));
       },
-      release: () => rmSync(lock, { force: true }),
+      release: () => releaseLock(lock),
     };
   } catch (error) {
-    rmSync(lock, { force: true });
+    releaseLock(lock);
     throw error;
   }
 }
@@ -57,7 +57,7 @@ function readIdentity(path: string, directory: string, shards: number): Identity
     writeDurably(path, JSON.stringify(identity));
     return identity;
   }
-  const identity = JSON.parse(text) as Identity;
+  const identity = parseIdentity(text, path);
   if (identity.format !== 1) {
     throw new MeterstormError(
       "data_dir_format",
@@ -71,24 +71,37 @@ function readIdentity(path: string, directory: string, shards: number): Identity
   return identity;
 }
 
+function parseIdentity(text: string, path: string): Identity {
+  try {
+    return JSON.parse(text) as Identity;
+  } catch (error) {
+    const message = `${path} cannot be read (${messageOf(error)}): it was damaged or is somebody else's. Put it back from a copy, or set dataDir to an empty directory`;
+    throw new MeterstormError("data_dir_format", message);
+  }
+}
+
 function foreign(directory: string, known: string, found: string): MeterstormError {
   const message = `${directory} fed the store ${known}; the one configured now is ${found}. What is in this directory would be missing there: point "store" at the old one, or start from an empty directory`;
   return new MeterstormError("store_foreign", message);
 }
 
-/** A file with our process id; one whose process is gone was left by a crash and is taken over. */
+/** Locks that this process holds: a file that names it may also be from a namesake before it, as in a container each is process 1. */
+const held = new Set<string>();
+
+/** A file with our process id and when we started; one whose process is gone was left by a crash and is taken over. */
 function takeLock(path: string, directory: string): void {
   for (;;) {
     try {
       const file = openSync(path, "wx");
-      writeSync(file, String(process.pid));
+      writeSync(file, `${process.pid} ${startOf(process.pid)}`);
       closeSync(file);
+      held.add(path);
       return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    const owner = Number(readFileSync(path, "utf8"));
-    if (Number.isInteger(owner) && owner > 0 && isAlive(owner)) {
+    const [owner = "", start = ""] = readFileSync(path, "utf8").split(" ");
+    if (isAlive(Number(owner), start, path)) {
       throw new MeterstormError(
         "data_dir_in_use",
         `the data directory ${directory} is used by the process ${owner}; end it, or set dataDir to another directory`,
@@ -98,13 +111,32 @@ function takeLock(path: string, directory: string): void {
   }
 }
 
-function isAlive(pid: number): boolean {
-  if (pid === process.pid) return true;
+function releaseLock(path: string): void {
+  rmSync(path, { force: true });
+  held.delete(path);
+}
+
+/** Whether the process that wrote a lock still runs: its number alone may have gone to another one since. */
+function isAlive(pid: number, start: string, lock: string): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  if (pid === process.pid) return held.has(lock);
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  const started = startOf(pid);
+  return start === "" || started === "" || start === started;
+}
+
+/** When a process started, in the kernel's ticks; empty where the system does not tell. */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name in parentheses may hold anything; the 22nd field is the 20th behind it.
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  } catch {
+    return "";
   }
 }
 

@@ -104,8 +104,8 @@ class Node implements Engine {
   }
 
   async start(): Promise<void> {
-    this.#claim = claimDirectory(this.#directory, this.#shards.length);
     try {
+      this.#claim = claimDirectory(this.#directory, this.#shards.length);
       await this.#listen();
       for (const shard of this.#shards) {
         void shard.listen(this.#gateway).catch((error: unknown) => this.#fatal("internal", messageOf(error)));

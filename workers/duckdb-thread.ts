@@ -31,16 +31,26 @@ export default async function serve(start: DuckDbThreadStart): Promise<void> {
   const store = new DuckDbStore(file, randomUUID);
   const shards = new Set<MessagePort>();
   const writes = new Queue();
+  const answers = new Set<Promise<void>>();
 
   await new Promise<void>((resolve) => {
+    let closing = false;
     port.on("message", (message: ControlMessage) => {
+      // DuckDB aborts the whole process when it is asked anything once it is closed: what comes too late gets no answer.
+      if (closing) return;
       if (message.type === "connect") serveShard(message.port, file, writes, shards);
-      else if (message.type === "close") resolve();
-      else void answer(port, store, writes, message);
+      else if (message.type === "close") {
+        closing = true;
+        resolve();
+      } else {
+        const answered = answer(port, store, writes, message).finally(() => answers.delete(answered));
+        answers.add(answered);
+      }
     });
     port.on("close", resolve);
   });
   for (const shard of shards) shard.close();
+  await Promise.all(answers);
   await writes.run(() => store.close());
   port.postMessage({ type: "closed" } satisfies ControlReply);
   port.close();

@@ -35,6 +35,7 @@ export function openStore(config: Config, directory: string, without: boolean): 
     usesThread: true,
     startThread(threads) {
       started = true;
+      started = true;
       void threads.runDuckDb(path, port2).catch(() => undefined);
     },
     portForShard: () => store.connectShard(),
