@@ -99,3 +99,70 @@ test("areas beyond 2^53 stay exact over a day", () => {
   rowsOf({ kind: "power" }, readings);
   rowsOf({ kind: "gauge", periods: ["quarter", "hour", "day"] }, readings);
 });
+
+/** As `rowsOf`, with exchanges among the inputs. */
+function rowsWith(given: Partial<MeterSettings>, inputs: readonly Input[]) {
+  const settings = { ...defaultSettings("UTC"), ...given };
+  const book = new MeterBook(1);
+  book.open(0, settings);
+  const rows = tablesOf(book, 0, inputs).rows();
+  assert.deepEqual(rows, reference(settings, inputs));
+  return rows;
+}
+
+const minute = (minutes: number) => Date.parse("2026-01-10T00:00Z") + minutes * MINUTE_MS;
+
+test("a withdrawn exchange is declared again only by a greater rev", () => {
+  const before: Input[] = [
+    { ts: minute(0), value: 500 },
+    { ts: minute(15), value: 501 },
+    { ts: minute(20), exchange: { final: 502, start: 10 } },
+    { ts: minute(20), exchange: null, rev: 2 },
+    { ts: minute(20), exchange: { final: 501.5, start: 10 }, rev: 1 },
+  ];
+  const after: Input[] = [
+    { ts: minute(30), value: 11 },
+    { ts: minute(45), value: 12 },
+  ];
+  assert.deepEqual(deltasOf(rowsWith({}, [...before, ...after]))[2], [null, "RESET", "QUESTIONABLE"]);
+  const again: Input = { ts: minute(20), exchange: { final: 501.5, start: 10 }, rev: 3 };
+  assert.deepEqual(deltasOf(rowsWith({}, [...before, again, ...after]))[2], [1.5, "EXCHANGE"]);
+});
+
+test("before any reading only the last exchange's new register counts", () => {
+  const rows = rowsWith({ periods: ["quarter", "hour"] }, [
+    { ts: minute(0), exchange: { final: 900, start: 5 } },
+    { ts: minute(130), exchange: { final: 7, start: 100 } },
+    { ts: minute(190), value: 103 },
+    { ts: minute(250), value: 104 },
+  ]);
+  assert.deepEqual(deltasOf(rows), [[3, "EXCHANGE"], [1]]);
+});
+
+test("periods that exchanges alone have passed get their rows with the next reading", () => {
+  const rows = rowsWith({ periods: ["hour"] }, [
+    { ts: minute(30), value: 100 },
+    { ts: minute(45), value: 101 },
+    { ts: minute(130), exchange: { final: 103, start: 10 } },
+    { ts: minute(200), exchange: { final: 11, start: 0 } },
+    { ts: minute(250), value: 1 },
+    { ts: minute(260), value: 2 },
+  ]);
+  assert.deepEqual(
+    rows.consumption.map(({ value }) => value),
+    [1.353, 1.412, 0.949, 1.086],
+  );
+});
+
+test("without maxRate a register rolls over from nine tenths of its modulus to one tenth", () => {
+  const trace = (from: number, to: number) =>
+    deltasOf(
+      rowsWith(
+        { modulus: 1000, decimals: 0, step: 1 },
+        [from - 1, from, to, to + 1].map((value, i) => ({ ts: minute(i * 15), value })),
+      ),
+    );
+  assert.deepEqual(trace(900, 100)[2], [200, "ROLLOVER"]);
+  assert.deepEqual(trace(899, 100)[2], [null, "RESET", "QUESTIONABLE"]);
+  assert.deepEqual(trace(900, 101)[2], [null, "RESET", "QUESTIONABLE"]);
+});
