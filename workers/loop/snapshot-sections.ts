@@ -14,8 +14,8 @@ export function snapshotSections(applier: Applier, stored: number): SnapshotSect
     { name: "names", parts: [namesOf(applier)] },
     { name: "dataloggers", parts: dataloggersOf(applier) },
     { name: "owners", parts: [ownersOf(applier)] },
-    { name: "meters", parts: [lengthsOf(applier.book.snapshot()), ...applier.book.snapshot()] },
-    { name: "alerts", parts: [lengthsOf(applier.alerts.snapshot()), ...applier.alerts.snapshot()] },
+    { name: "meters", parts: withLengths(applier.book.snapshot()) },
+    { name: "alerts", parts: withLengths(applier.alerts.snapshot()) },
   ];
 }
 
@@ -107,8 +107,8 @@ function restoreDataloggers({ directory }: Applier, bytes: Uint8Array): void {
 }
 
 /** Parts joined by the snapshot are told apart again by a leading f64 count and f64 lengths. */
-function lengthsOf(parts: readonly Uint8Array[]): Uint8Array {
-  return bytesOf(new Float64Array([parts.length, ...parts.map((part) => part.length)]));
+function withLengths(parts: readonly Uint8Array[]): Uint8Array[] {
+  return [bytesOf(new Float64Array([parts.length, ...parts.map((part) => part.length)])), ...parts];
 }
 
 function partsOf(bytes: Uint8Array): Uint8Array[] {
