@@ -306,6 +306,8 @@ test("a suspended table holds positions back, and they move on once it is resume
   t.after(() => sink.close());
   const entries = unit((w) => w.reading(Kind.READING, names.meterNumber("acme", "m"), T0, 1, 1, 0, 0));
   assert.deepEqual(await sink.write([entries]), { ok: true });
+  // A write that the server is still applying would resume the table.
+  await applied();
   await connection.query("ALTER TABLE readings SUSPEND WAL");
   const outcome = await sink.write([entries]);
   assert.equal(kindOf(outcome), "unavailable");
