@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { Datalogger } from "../../engine/client/datalogger.js";
+import { createTenant, type RunningEngine, startEngineProcess, type TestTenant } from "../support/engine.js";
+import { questDbSkip, startQuestDb } from "../support/questdb.js";
+import { Random } from "../support/random.js";
+import { until } from "../support/servers.js";
+import { type Answer, allPages, ask, type ShownPeriod } from "./api.js";
+import { type Recorded, recordedEnergy, recordedLevel } from "./recorded.js";
+
+const PAGE_ROWS = 5000;
+const STORED_WITHIN_MS = 60_000;
+/** Readings given to a datalogger at once, at most: from single ones to several full frames. */
+const MOST_AT_ONCE = 4000;
+
+const SITES: readonly { datalogger: string; series: readonly Recorded[]; changes: Record<string, number> }[] = [
+  {
+    datalogger: "house-in-london",
+    series: [
+      recordedEnergy("uk-electricity-hourly.csv", "Europe/London", 3),
+      recordedLevel("uk-temperature-hourly.csv", "Europe/London", 2),
+    ],
+    changes: { "2020-10-25": 25, "2021-03-28": 23, "2021-10-31": 25, "2022-03-27": 23, "2022-10-30": 25 },
+  },
+  {
+    datalogger: "house-in-chicago",
+    series: [
+      recordedEnergy("chicago-electricity-hourly.csv", "America/Chicago", 2),
+      recordedEnergy("chicago-gas-hourly.csv", "America/Chicago", 2),
+    ],
+    changes: { "2016-03-13": 23, "2016-11-06": 25, "2017-03-12": 23, "2017-11-05": 25 },
+  },
+];
+
+test("the recorded series hold the nights on which the clock changes, and no other odd days", () => {
+  for (const { series, changes } of SITES) {
+    for (const { meter, hoursOfDay } of series) {
+      const odd = [...hoursOfDay].filter(([, hours]) => hours !== 24);
+      assert.deepEqual(Object.fromEntries(odd), changes, meter);
+    }
+  }
+});
+
+/** Sends a site's readings in order of time, in runs of every size, text and binary mixed. */
+async function stream(engine: RunningEngine, tenant: TestTenant, site: (typeof SITES)[number], seed: number): Promise<void> {
+  const random = new Random(seed);
+  const rejected: object[] = [];
+  const datalogger = new Datalogger({
+    ...{ url: engine.wsUrl, token: tenant.tokens.ingest, datalogger: site.datalogger, format: "binary" as const },
+    onReject: (entry) => rejected.push(entry),
+  });
+  const readings = site.series.flatMap((series) => series.readings).sort((a, b) => a.ts - b.ts);
+  for (let from = 0; from < readings.length; ) {
+    const to = from + 1 + random.int(random.chance(0.3) ? 5 : MOST_AT_ONCE);
+    await datalogger.send(readings.slice(from, to), random.chance(0.5) ? "text" : "binary");
+    from = to;
+  }
+  await datalogger.drained();
+  await datalogger.close();
+  assert.deepEqual(rejected, []);
+  assert.equal(datalogger.counters.acked, readings.length);
+}
+
+/** The periods that are in the store, once there are as many as there should be. */
+async function periods(
+  engine: RunningEngine,
+  token: string,
+  meter: string,
+  period: string,
+  count: number,
+): Promise<ShownPeriod[]> {
+  const path = `/v1/meters/${meter}/consumption?period=${period}&limit=${PAGE_ROWS}`;
+  let rows: ShownPeriod[] = [];
+  let first: Answer | null = null;
+  await until(`${count} ${period} rows of ${meter}`, STORED_WITHIN_MS, async () => {
+    first = await ask(engine.url, path, token);
+    if (first.status !== 200) return false;
+    rows = await allPages<ShownPeriod>(engine.url, path, token);
+    return rows.length >= count;
+  }).catch((error: unknown) => {
+    throw new Error(`${rows.length} were there, the last answer was ${JSON.stringify(first).slice(0, 300)}`, { cause: error });
+  });
+  return rows;
+}
+
+function same(found: readonly ShownPeriod[], expected: readonly ShownPeriod[], what: string): void {
+  // The first difference says more than a diff of twenty thousand rows.
+  for (let i = 0; i < Math.max(found.length, expected.length); i++) assert.deepEqual(found[i], expected[i], `${what}, row ${i}`);
+}
+
+async function measured(t: TestContext, store: Record<string, unknown>): Promise<void> {
+  const meters = SITES.flatMap(({ series }) => series.map(({ settings }) => settings));
+  const tenant = createTenant("houses", { meters });
+  const engine = await startEngineProcess({ config: { shards: 1, store, tenants: [tenant.config] } });
+  t.after(() => engine.kill9());
+  await engine.ready();
+  const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
+  t.diagnostic(`SEED=${seed}`);
+  await Promise.all(SITES.map((site, i) => stream(engine, tenant, site, seed + i)));
+  for (const { meter, hours, days } of SITES.flatMap(({ series }) => series)) {
+    await t.test(`${meter}: ${hours.length} hours and ${days.length} days to the last digit`, async () => {
+      same(await periods(engine, tenant.tokens.read, meter, "hour", hours.length), hours, `${meter}, hours`);
+      same(await periods(engine, tenant.tokens.read, meter, "day", days.length), days, `${meter}, days`);
+    });
+  }
+  assert.equal(await engine.stop(), 0);
+}
+
+test("recorded meters end in their true hours and days: duckdb", (t) => measured(t, { type: "duckdb" }));
+
+test("recorded meters end in their true hours and days: questdb", { skip: questDbSkip() }, async (t) => {
+  const questDb = await startQuestDb();
+  t.after(() => questDb.kill());
+  await measured(t, { type: "questdb", http: questDb.httpUrl });
+});
