@@ -42,10 +42,10 @@ function sorted(store: SimStore, table: (typeof TABLES)[number]): [string, strin
 /** The store after the same frames in the same order, when nothing ever goes wrong. */
 async function storeOf(dataloggers: readonly SimDatalogger[]): Promise<SimStore> {
   const clock = new SimClock();
-  const store = new SimStore(new Random(1), clock);
+  const store = new SimStore(new Random(1), clock, 1);
   const network = new SimNetwork(clock, 1 << 20, { acked: () => {}, alert: () => {} });
-  const sizes = { blockBytes: 1 << 16, segmentBytes: 1 << 20, memoryBytes: 1 << 20 };
-  const common = { clock, store, network, ack: "durable" as const, keepMs: 0, journalMaxBytes: 1 << 30, journalSizes: sizes };
+  const sizes = { blockBytes: 1 << 16, segmentBytes: 1 << 20, memoryBytes: 1 << 20, metersPerPage: 16 };
+  const common = { clock, store, network, ack: "durable" as const, keepMs: 0, journalMaxBytes: 1 << 30, sizes };
   const life = new Life({ ...common, disk: new SimDisk(), wrong: {} });
   life.start();
   for (const datalogger of dataloggers) {
@@ -72,7 +72,9 @@ async function storeOf(dataloggers: readonly SimDatalogger[]): Promise<SimStore>
 function checkMeter(store: SimStore, datalogger: SimDatalogger, meter: string): void {
   const plan = plans.find(({ id }) => id === datalogger.tenant);
   assert.ok(plan !== undefined);
-  const inputs: MeterReading[] = datalogger.frames.flatMap(({ readings }) => readings.filter((reading) => reading.meter === meter));
+  const inputs: MeterReading[] = datalogger.frames.flatMap(({ readings }) =>
+    readings.filter((reading) => reading.meter === meter),
+  );
   const expected = reference(settingsFor(plan, meter), inputs);
   const prefix = `${datalogger.tenant}/${meter}/`;
   const readings = expected.readings.map(({ ts, value, rev, delta, flags }) => [
@@ -84,7 +86,11 @@ function checkMeter(store: SimStore, datalogger: SimDatalogger, meter: string): 
     `${prefix}${period}/${ts}`,
     JSON.stringify([value, min, max, coverage, count, flags]),
   ]);
-  assert.deepEqual(ofMeter(store, "consumption", prefix), sortedByKey(periods), `consumption of ${prefix} is not that of the rules`);
+  assert.deepEqual(
+    ofMeter(store, "consumption", prefix),
+    sortedByKey(periods),
+    `consumption of ${prefix} is not that of the rules`,
+  );
 }
 
 function ofMeter(store: SimStore, table: (typeof TABLES)[number], prefix: string): string[][] {

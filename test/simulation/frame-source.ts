@@ -1,4 +1,10 @@
-import { type AliasedReading, encodeBinaryFrame, encodeTextFrame, type MeterExchange, type MeterReading } from "../../engine/client/frames.js";
+import {
+  type AliasedReading,
+  encodeBinaryFrame,
+  encodeTextFrame,
+  type MeterExchange,
+  type MeterReading,
+} from "../../engine/client/frames.js";
 import type { Random } from "../support/random.js";
 
 /** A frame as its datalogger keeps it until it is acked. Its bytes never change. */

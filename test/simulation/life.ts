@@ -1,12 +1,12 @@
 import type { Clock, Timer } from "../../engine/base/clock.js";
 import type { Disk } from "../../engine/base/disk.js";
 import type { MeterstormError } from "../../engine/base/errors.js";
-import { RingProducer } from "../../engine/memory/ring.js";
+import { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import { type OpenOptions, type OpenShard, openShard } from "../../workers/loop/open-shard.js";
 import type { SimClock } from "../support/sim-clock.js";
 import { plans } from "./plans.js";
 import type { SimNetwork } from "./sim-network.js";
-import type { SimStore } from "./sim-store.js";
+import type { SimStore, StoreMood } from "./sim-store.js";
 
 /** The shard's view of time: nothing of a dead process runs on. */
 class LifeClock implements Clock {
@@ -35,6 +35,10 @@ class LifeClock implements Clock {
 
 /** Ways to put something wrong between a shard and its ports, or into it: each must be found out. */
 export interface Wrong {
+  /** How the store is while there are faults at all, where that decides whether it can be seen. */
+  mood?: StoreMood;
+  /** Called before a shard opens; what it returns is called when that is over, or the process with it. */
+  opening?(): () => void;
   disk?(disk: Disk): Disk;
   options?(options: OpenOptions, life: Life): OpenOptions;
   opened?(shard: OpenShard): void;
@@ -48,7 +52,7 @@ export interface LifeOptions {
   ack: "durable" | "stored";
   keepMs: number;
   journalMaxBytes: number;
-  journalSizes: NonNullable<OpenOptions["journalSizes"]>;
+  sizes: NonNullable<OpenOptions["sizes"]>;
   wrong: Wrong;
 }
 
@@ -62,6 +66,7 @@ export class Life {
   /** Why it could not be opened. */
   refusal: Error | null = null;
   alive = true;
+  #opened = () => {};
 
   constructor(options: LifeOptions) {
     this.network = options.network;
@@ -70,26 +75,35 @@ export class Life {
 
   /** Begins to open; `shard` or `refusal` is set when that is over. */
   start(): void {
+    this.#opened = this.#options.wrong.opening?.() ?? this.#opened;
     this.#open().then(
       (shard) => {
         if (!this.alive) return;
+        this.#opened();
         this.#options.wrong.opened?.(shard);
         this.shard = shard;
         shard.loop.pump.start();
       },
       (error: Error) => {
+        this.#opened();
         this.refusal = error;
       },
     );
   }
 
+  /** The process is gone. */
+  end(): void {
+    if (this.shard === null && this.refusal === null) this.#opened();
+    this.alive = false;
+  }
+
   #open(): Promise<OpenShard> {
-    const { clock, disk, store, network, ack, keepMs, journalMaxBytes, journalSizes, wrong } = this.#options;
+    const { clock, disk, store, network, ack, keepMs, journalMaxBytes, sizes, wrong } = this.#options;
     const isAlive = () => this.alive;
     const options: OpenOptions = {
       clock: new LifeClock(clock, isAlive),
       disk: wrong.disk === undefined ? disk : wrong.disk(disk),
-      input: network.input,
+      input: new RingConsumer(network.input),
       output: new RingProducer(network.output),
       directory: "shard",
       name: "shard 0 of 1",
@@ -98,7 +112,7 @@ export class Life {
       ack,
       journalMaxBytes,
       journalKeepMs: keepMs,
-      journalSizes,
+      sizes,
       openSink: (names) => store.sink(names, isAlive),
       onFailed: (error) => {
         this.failure = error;

@@ -3,11 +3,10 @@ import { Random } from "../support/random.js";
 import { SimClock } from "../support/sim-clock.js";
 import { SimDisk } from "../support/sim-disk.js";
 import { checkRows } from "./check-rows.js";
-import { FrameSource } from "./frame-source.js";
+import { type Circumstances, drawCircumstances, drawDataloggers } from "./circumstances.js";
 import { Life, type Wrong } from "./life.js";
-import { FIRST_TS, METER_KINDS, plans } from "./plans.js";
-import { SimDatalogger } from "./sim-datalogger.js";
-import { type AlertTold, SimNetwork, type Watcher } from "./sim-network.js";
+import type { SimDatalogger } from "./sim-datalogger.js";
+import { type AlertTold, type Party, SimNetwork, type Watcher } from "./sim-network.js";
 import { GOOD_MOOD, SimStore } from "./sim-store.js";
 
 /** What happened in a run, or in many: proof that there was something to get wrong. */
@@ -36,6 +35,7 @@ export async function nodeRun(seed: number, wrong: Wrong = {}): Promise<Happened
   try {
     return await run.all();
   } catch (error) {
+    run.end();
     throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
 }
@@ -48,11 +48,7 @@ class NodeRun implements Watcher {
   readonly #clock = new SimClock();
   readonly #store: SimStore;
   readonly #dataloggers: SimDatalogger[];
-  readonly #ack: "durable" | "stored";
-  readonly #keepMs: number;
-  readonly #journalMaxBytes: number;
-  readonly #journalSizes: { blockBytes: number; segmentBytes: number; memoryBytes: number };
-  readonly #ringBytes: number;
+  readonly #circumstances: Circumstances;
   readonly #told = new Set<string>();
   /** What the schedule picks from, each as often as its weight says; drawn anew for each run. */
   readonly #acts: Act[] = [];
@@ -74,31 +70,13 @@ class NodeRun implements Watcher {
     const random = new Random(seed);
     this.#random = random;
     this.#wrong = wrong;
-    this.#ack = random.chance(0.7) ? "durable" : "stored";
-    this.#keepMs = random.pick([0, 60_000]);
-    this.#journalMaxBytes = random.chance(0.2) ? 30_000 : 1 << 30;
-    this.#journalSizes = {
-      blockBytes: random.pick([512, 4096]),
-      segmentBytes: random.pick([1500, 8000]),
-      memoryBytes: random.pick([1024, 1 << 16]),
-    };
-    this.#ringBytes = random.pick([4096, 1 << 16]);
+    this.#circumstances = drawCircumstances(random);
     this.#disk = new SimDisk({ seed: random.u32(), maxTurns: random.int(4) });
-    this.#store = new SimStore(new Random(random.u32()), this.#clock);
-    this.#dataloggers = this.#makeDataloggers();
+    this.#store = new SimStore(new Random(random.u32()), this.#clock, this.#circumstances.settleMs);
+    this.#dataloggers = drawDataloggers(random);
     this.#life = this.#newLife();
     this.#drawActs();
-  }
-
-  #makeDataloggers(): SimDatalogger[] {
-    const random = this.#random;
-    const oddRate = random.pick([0, 0.05, 0.3]);
-    return Array.from({ length: 1 + random.int(4) }, (_, i) => {
-      const tenant = random.pick(plans).id;
-      const meters = Array.from({ length: 1 + random.int(3) }, (_, n) => `${random.pick(METER_KINDS)}-${i}-${n}`);
-      const source = new FrameSource(new Random(random.u32()), meters, FIRST_TS, oddRate);
-      return new SimDatalogger(tenant, `dl-${i}`, meters, source, random.pick([300, 2000]));
-    });
+    if (random.chance(0.7) || wrong.mood !== undefined) this.#changeMood();
   }
 
   #drawActs(): void {
@@ -108,26 +86,32 @@ class NodeRun implements Watcher {
     };
     const some = (least: number, most: number) => least + random.int(most - least + 1);
     const rare = (most: number) => (random.chance(0.5) ? random.int(most + 1) : 0);
-    add(some(10, 30), () => this.#talk(random.pick(this.#dataloggers)));
+    add(some(10, 40), () => this.#talk(random.pick(this.#dataloggers)));
     add(some(10, 30), () => this.#life.network.flush(1 + random.int(8)));
     add(some(10, 30), () => void this.#life.step());
     add(some(10, 30), () => this.#life.network.drain());
     add(some(10, 40), () => turns(1 + random.int(20)));
-    add(some(3, 10), () => this.#pass(random.pick([5, 60, 300])));
-    add(rare(3), () => this.#pass(random.pick([2_000, 20_000])));
+    add(some(10, 50), () => this.#pass(random.int(this.#circumstances.paceMs)));
+    add(rare(2), () => this.#pass(10_000));
     add(rare(3), () => this.#hangUp(random.pick(this.#dataloggers)));
     add(rare(3), () => this.#life.snapshot());
     add(rare(3), () => this.#life.release());
-    add(rare(3), () => this.#changeMood());
+    add(rare(6), () => this.#changeMood());
     add(rare(2), () => this.#hurtDisk());
-    add(some(1, 2), () => this.#die());
+    add(some(0, 1), () => this.#die());
     add(rare(1), () => this.#stop());
+    // While a request is under way: what becomes of it, nobody knows then.
+    add(rare(3), () => {
+      if (this.#store.isBusy) this.#die();
+    });
   }
 
-  acked(datalogger: SimDatalogger, seq: number): void {
+  acked({ name }: Party, seq: number): void {
+    const datalogger = this.#dataloggers.find((each) => each.name === name);
+    assert.ok(datalogger !== undefined);
     assert.ok(seq >= datalogger.promised, `${datalogger.name}: ${seq} was said to be safe after ${datalogger.promised}`);
     datalogger.promised = seq;
-    if (this.#ack === "stored") this.#checkStored(datalogger, seq);
+    if (this.#circumstances.ack === "stored") this.#checkStored(datalogger, seq);
   }
 
   #checkStored(datalogger: SimDatalogger, seq: number): void {
@@ -137,24 +121,36 @@ class NodeRun implements Watcher {
       datalogger.storedChecked = frame.seq;
       for (const { meter, ts } of frame.readings) {
         const row = this.#store.row("readings", `${datalogger.tenant}/${meter}/${ts}`);
-        assert.ok(row !== undefined, `${datalogger.name}: seq ${frame.seq} was acked as stored, the store has no row of ${meter}`);
+        assert.ok(
+          row !== undefined,
+          `${datalogger.name}: seq ${frame.seq} was acked as stored, the store has no row of ${meter}`,
+        );
       }
     }
   }
 
   alert(alert: AlertTold): void {
-    const key = [alert.tenant, alert.meter, Date.parse(alert.ts), alert.rule, alert.incident, alert.state, alert.severity].join("/");
+    const key = [alert.tenant, alert.meter, Date.parse(alert.ts), alert.rule, alert.incident, alert.state, alert.severity].join(
+      "/",
+    );
     assert.ok(!this.#told.has(key), `the alert ${key} was told twice`);
     this.#told.add(key);
   }
 
+  /** Nothing of it goes on. */
+  end(): void {
+    this.#life.end();
+  }
+
   async all(): Promise<Happened> {
-    const acts = 150 + this.#random.int(500);
+    const acts = 200 + this.#random.int(600);
     for (let i = 0; i < acts; i++) {
       await this.#random.pick(this.#acts)();
       await this.#tend();
     }
     await this.#finish();
+    // Whatever may still commit late does so now.
+    this.#clock.advance(this.#circumstances.settleMs);
     this.#happened.frames = this.#dataloggers.reduce((sum, { frames }) => sum + frames.length, 0);
     this.#happened.resent = this.#dataloggers.reduce((sum, { resent }) => sum + resent, 0);
     this.#happened.lateCommits = this.#store.lateCommits;
@@ -168,11 +164,8 @@ class NodeRun implements Watcher {
       clock: this.#clock,
       disk: this.#disk,
       store: this.#store,
-      network: new SimNetwork(this.#clock, this.#ringBytes, this),
-      ack: this.#ack,
-      keepMs: this.#keepMs,
-      journalMaxBytes: this.#journalMaxBytes,
-      journalSizes: this.#journalSizes,
+      network: new SimNetwork(this.#clock, this.#circumstances.ringBytes, this),
+      ...this.#circumstances,
       wrong: this.#wrong,
     });
     life.start();
@@ -181,12 +174,13 @@ class NodeRun implements Watcher {
 
   /** Notices what the process would notice of itself: that it cannot go on. */
   async #tend(): Promise<void> {
-    assert.equal(this.#store.fault, "");
+    if (this.#store.fault !== "") assert.fail(this.#store.fault);
     const { refusal, failure } = this.#life;
     if (refusal !== null) {
       const { code = "", message } = refusal as Error & { code?: string };
       assert.ok(HARMLESS.includes(code), `it does not open: ${code} ${message}`);
     }
+    if (failure !== null) assert.equal(failure.code, "journal_failed", failure.message);
     if (refusal === null && (failure === null || this.#random.chance(0.7))) return;
     this.#happened.failures++;
     this.#die();
@@ -197,7 +191,10 @@ class NodeRun implements Watcher {
   #talk(datalogger: SimDatalogger): void {
     const random = this.#random;
     const { network } = this.#life;
-    if (datalogger.connection === null) return datalogger.connect(network);
+    if (datalogger.connection === null) {
+      datalogger.connect(network);
+      return;
+    }
     datalogger.receive(1 + random.int(10));
     const frames = random.int(4);
     for (let i = 0; i < frames; i++) datalogger.make();
@@ -217,14 +214,18 @@ class NodeRun implements Watcher {
   }
 
   async #pass(ms: number): Promise<void> {
-    this.#clock.advance(ms);
-    await turns(this.#random.int(10));
+    // In small steps, so that what waits for one thing can go on to the next.
+    for (let left = ms; left > 0; left -= 50) {
+      this.#clock.advance(Math.min(left, 50));
+      await turns(this.#random.int(10));
+    }
   }
 
   #changeMood(): void {
     const random = this.#random;
-    const odds = () => random.pick([0, 0, 0.3, 1]);
-    this.#store.mood = { unavailable: odds(), refused: odds(), doubtful: odds(), stalled: odds() };
+    const odds = () => random.pick([0, 0.2, 0.5]);
+    const unavailable = random.chance(0.1) ? 1 : random.pick([0, 0.2]);
+    this.#store.mood = this.#wrong.mood ?? { unavailable, refused: odds(), doubtful: odds(), stalled: odds() };
   }
 
   #hurtDisk(): void {
@@ -236,7 +237,7 @@ class NodeRun implements Watcher {
   /** A power cut, or only the process: the next one starts at once, or after a while. */
   #die(): void {
     const random = this.#random;
-    this.#life.alive = false;
+    this.#life.end();
     this.#store.cut();
     for (const datalogger of this.#dataloggers) datalogger.lose(random.int(20));
     if (random.chance(0.6)) {
@@ -280,7 +281,7 @@ class NodeRun implements Watcher {
     this.#die();
   }
 
-  /** No fault any more: everything must come to an end. */
+  /** No fault any more, and after a while no new readings: everything must come to an end. */
   async #finish(): Promise<void> {
     this.#disk.heal();
     this.#store.mood = GOOD_MOOD;
@@ -291,6 +292,7 @@ class NodeRun implements Watcher {
       for (const datalogger of this.#dataloggers) {
         if (datalogger.connection === null) datalogger.connect(network);
         datalogger.receive(100);
+        if (round < 20) datalogger.make();
         datalogger.send(network, 20);
       }
       network.flush(50);
@@ -303,11 +305,14 @@ class NodeRun implements Watcher {
         await turns(100);
         this.#life.release();
       }
-      if (shard !== null && this.#isDone(shard.loop.pump.position, shard.journal.appended)) return this.#checkConnections();
+      if (round >= 20 && shard !== null && this.#isDone(shard.loop.pump.position, shard.journal.appended))
+        return this.#checkConnections();
     }
     const { shard } = this.#life;
     const waiting = this.#dataloggers.filter(({ done }) => !done).map(({ name, safe, sent }) => `${name} has ${safe} of ${sent}`);
-    assert.fail(`it does not come to an end: ${waiting.join(", ")}; stored ${shard?.loop.pump.position} of ${shard?.journal.appended}`);
+    assert.fail(
+      `it does not come to an end: ${waiting.join(", ")}; stored ${shard?.loop.pump.position} of ${shard?.journal.appended}`,
+    );
   }
 
   #isDone(stored: number, appended: number): boolean {

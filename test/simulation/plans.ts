@@ -16,7 +16,15 @@ const meters: MeterEntry[] = [
 export const METER_KINDS = ["plain", "bounded", "rolling", "net", "power", "gauge", "interval"];
 
 function rule(id: string, on: Rule["on"], threshold: number, more: Partial<Rule> = {}): Rule {
-  const plain = { meters: "*", op: ">" as const, clear: null, forMs: 0, keepFiringMs: 0, schedule: null, severity: "warning" as const };
+  const plain = {
+    meters: "*",
+    op: ">" as const,
+    clear: null,
+    forMs: 0,
+    keepFiringMs: 0,
+    schedule: null,
+    severity: "warning" as const,
+  };
   return { ...plain, id, on, threshold, ...more };
 }
 

@@ -1,40 +1,20 @@
 import assert from "node:assert/strict";
 import { encodeBindFrame } from "../../engine/client/frames.js";
 import type { FrameSource, MadeFrame } from "./frame-source.js";
-import type { SimNetwork } from "./sim-network.js";
-
-interface Message {
-  isWelcome: boolean;
-  seq: number;
-  bytes: number;
-  rejected: string;
-}
-
-/** One connection; `inFlight` is the engine's count of its unacked bytes, `unacked` the datalogger's. */
-export interface Connection {
-  readonly id: number;
-  readonly datalogger: SimDatalogger;
-  readonly inbox: Message[];
-  inFlight: number;
-  unacked: number;
-  /** Largest seq that a welcome or an ack named. */
-  heard: number;
-  welcomed: boolean;
-  /** Index of the frame to send next. */
-  next: number;
-  bound: boolean;
-}
+import type { Connection, Message, Party, SimNetwork } from "./sim-network.js";
 
 /**
  * A datalogger that follows the contract: keeps each frame until it is acked, sends it again after a reconnect when `lastSeq`
- * is below it, and never has more unacked than its window, one frame apart. It outlives the engine.
+ * is below it (a careless one: in any case), and never has more unacked than its window, one frame apart. It outlives the engine.
  */
-export class SimDatalogger {
+export class SimDatalogger implements Party {
   readonly tenant: string;
   readonly id: string;
   readonly meters: readonly string[];
   readonly #source: FrameSource;
   readonly #windowBytes: number;
+  /** Sends again whatever it has not seen acked, `lastSeq` or not. */
+  readonly #isCareless: boolean;
   /** Every frame it ever made. */
   readonly frames: MadeFrame[] = [];
   /** Largest seq that it knows to be safe: it has forgotten the frames up to it. */
@@ -48,12 +28,20 @@ export class SimDatalogger {
   storedChecked = 0;
   connection: Connection | null = null;
 
-  constructor(tenant: string, id: string, meters: readonly string[], source: FrameSource, windowBytes: number) {
+  constructor(
+    tenant: string,
+    id: string,
+    meters: readonly string[],
+    source: FrameSource,
+    windowBytes: number,
+    isCareless: boolean,
+  ) {
     this.tenant = tenant;
     this.id = id;
     this.meters = meters;
     this.#source = source;
     this.#windowBytes = windowBytes;
+    this.#isCareless = isCareless;
   }
 
   get name(): string {
@@ -67,7 +55,7 @@ export class SimDatalogger {
 
   /** Another one with the same frames, none of them sent. */
   twin(): SimDatalogger {
-    const twin = new SimDatalogger(this.tenant, this.id, this.meters, this.#source, Number.POSITIVE_INFINITY);
+    const twin = new SimDatalogger(this.tenant, this.id, this.meters, this.#source, Number.POSITIVE_INFINITY, false);
     twin.frames.push(...this.frames);
     return twin;
   }
@@ -95,7 +83,7 @@ export class SimDatalogger {
     const connection = this.connection;
     if (connection === null || !connection.welcomed) return;
     for (let i = 0; i < count; i++) {
-      while ((this.frames[connection.next]?.seq ?? Number.POSITIVE_INFINITY) <= this.safe) connection.next++;
+      if (!this.#isCareless) this.#skipSafe(connection);
       const frame = this.frames[connection.next];
       if (frame === undefined) return;
       if (connection.unacked > 0 && connection.unacked + frame.bytes.length > this.#windowBytes) return;
@@ -108,6 +96,10 @@ export class SimDatalogger {
       if (frame.seq <= this.sent) this.resent++;
       else this.sent = frame.seq;
     }
+  }
+
+  #skipSafe(connection: Connection): void {
+    while ((this.frames[connection.next]?.seq ?? Number.POSITIVE_INFINITY) <= this.safe) connection.next++;
   }
 
   #hand(network: SimNetwork, connection: Connection, bytes: Uint8Array, binary: boolean): void {
@@ -126,6 +118,7 @@ export class SimDatalogger {
     assert.equal(isWelcome, !connection.welcomed, `${this.name}: one welcome, and before any ack`);
     assert.ok(seq >= connection.heard, `${this.name}: ack ${seq} after ${connection.heard}`);
     assert.ok(seq >= this.safe, `${this.name}: told ${seq} where ${this.safe} was safe`);
+    if (isWelcome) this.#skipSafe(connection);
     connection.heard = seq;
     connection.welcomed = true;
     connection.unacked -= bytes;

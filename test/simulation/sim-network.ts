@@ -1,7 +1,36 @@
 import { Input, Outcome } from "../../engine/memory/protocol.js";
 import { createRing, RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { SimClock } from "../support/sim-clock.js";
-import type { Connection, SimDatalogger } from "./sim-datalogger.js";
+
+/** Who is at the other end of a connection. */
+export interface Party {
+  readonly tenant: string;
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What the engine says to a datalogger. */
+export interface Message {
+  isWelcome: boolean;
+  seq: number;
+  bytes: number;
+  rejected: string;
+}
+
+/** One connection; `inFlight` is the engine's count of its unacked bytes, `unacked` the datalogger's. */
+export interface Connection {
+  readonly id: number;
+  readonly datalogger: Party;
+  readonly inbox: Message[];
+  inFlight: number;
+  unacked: number;
+  /** Largest seq that a welcome or an ack named. */
+  heard: number;
+  welcomed: boolean;
+  /** Index of the frame to send next. */
+  next: number;
+  bound: boolean;
+}
 
 interface Queued {
   type: number;
@@ -22,7 +51,7 @@ export interface AlertTold {
 
 /** What the shard's words are checked by as they leave it. */
 export interface Watcher {
-  acked(datalogger: SimDatalogger, seq: number): void;
+  acked(datalogger: Party, seq: number): void;
   alert(alert: AlertTold): void;
 }
 
@@ -34,7 +63,7 @@ const decoder = new TextDecoder();
  * All of it is gone when the engine dies; what was already sent to a datalogger may still reach it.
  */
 export class SimNetwork {
-  readonly input: RingConsumer;
+  readonly input: SharedArrayBuffer;
   readonly output: SharedArrayBuffer;
   readonly #producer: RingProducer;
   readonly #consumer: RingConsumer;
@@ -46,10 +75,9 @@ export class SimNetwork {
   ready = false;
 
   constructor(clock: SimClock, ringBytes: number, watcher: Watcher) {
-    const input = createRing(ringBytes);
+    this.input = createRing(ringBytes);
     this.output = createRing(ringBytes);
-    this.#producer = new RingProducer(input);
-    this.input = new RingConsumer(input);
+    this.#producer = new RingProducer(this.input);
     this.#consumer = new RingConsumer(this.output);
     this.#clock = clock;
     this.#watcher = watcher;
@@ -64,7 +92,7 @@ export class SimNetwork {
     return this.#lane.length === 0 && this.#producer.pendingBytes() === 0;
   }
 
-  connect(datalogger: SimDatalogger, open: (id: number) => Connection): Connection {
+  connect(datalogger: Party, open: (id: number) => Connection): Connection {
     const connection = open(this.#nextId++);
     this.#connections.set(connection.id, connection);
     this.#send(Input.HELLO, connection.id, utf8.encode(JSON.stringify({ tenant: datalogger.tenant, datalogger: datalogger.id })));

@@ -5,9 +5,6 @@ import { LateReadings } from "../../workers/sinks/late.js";
 import type { Random } from "../support/random.js";
 import type { SimClock } from "../support/sim-clock.js";
 
-/** A cut-off request may still commit until then; what is longer away the engine need not reckon with. */
-export const LATEST_COMMIT_MS = 4_900;
-
 export const TABLES = ["readings", "consumption", "exchanges", "alerts", "rejected"] as const;
 export type Table = (typeof TABLES)[number];
 
@@ -44,6 +41,7 @@ export class SimStore {
   readonly tables = new Map<Table, Map<string, string>>(TABLES.map((table) => [table, new Map()]));
   readonly #random: Random;
   readonly #clock: SimClock;
+  readonly #settleMs: number;
   readonly #inFlight = new Set<Request>();
   /** Arrival of the frame's unit, by tenant, datalogger and seq: there is only ever one. */
   readonly #units = new Map<string, number>();
@@ -55,14 +53,17 @@ export class SimStore {
   readonly lateMeters = new Set<string>();
   lateCommits = 0;
 
-  constructor(random: Random, clock: SimClock) {
+  /** `settleMs`: what was cut off may still commit for so long. */
+  constructor(random: Random, clock: SimClock, settleMs: number) {
     this.#random = random;
     this.#clock = clock;
+    this.#settleMs = settleMs;
   }
 
   /** The engine's end of a connection; it answers nothing once `isAlive` says no. */
   sink(names: Names, isAlive: () => boolean): Sink {
     return {
+      settleMs: this.#settleMs,
       write: (entries) => {
         if (!isAlive()) return new Promise(() => {});
         this.#checkUnits(names, entries);
@@ -70,6 +71,11 @@ export class SimStore {
       },
       close: () => Promise.resolve(),
     };
+  }
+
+  /** A request is under way. */
+  get isBusy(): boolean {
+    return this.#inFlight.size > 0;
   }
 
   row(table: Table, key: string): string | undefined {
@@ -86,7 +92,7 @@ export class SimStore {
     const random = this.#random;
     const { outcome, tables, isLate } = this.#outcome();
     this.#inFlight.add(request);
-    const delayMs = random.chance(this.mood.stalled) ? random.int(20_000) : random.int(40);
+    const delayMs = random.chance(this.mood.stalled) ? random.int(20_000) : random.int(200);
     return new Promise((resolve) => {
       this.#clock.after(delayMs, () => {
         if (!this.#inFlight.has(request)) return;
@@ -109,16 +115,16 @@ export class SimStore {
     if (random.chance(refused)) return { outcome: { ok: false, kind: "refused", message }, tables: some.slice(1), isLate: false };
     if (random.chance(doubtful)) {
       const tables = random.pick([[], some, TABLES]);
-      return { outcome: { ok: false, kind: "doubtful", message }, tables, isLate: random.chance(0.6) };
+      return { outcome: { ok: false, kind: "doubtful", message }, tables, isLate: random.chance(0.7) };
     }
     return { outcome: { ok: true }, tables: TABLES, isLate: false };
   }
 
   #commitLate(request: Request): void {
     this.#inFlight.delete(request);
-    if (request.committed || this.#random.chance(0.3)) return;
+    if (request.committed || this.#random.chance(0.2)) return;
     this.lateCommits++;
-    this.#clock.after(this.#random.int(LATEST_COMMIT_MS), () => this.#commit(request));
+    this.#clock.after(this.#random.int(this.#settleMs), () => this.#commit(request));
   }
 
   #commit(request: Request): void {
@@ -136,7 +142,7 @@ export class SimStore {
       const { u32, f64, u8 } = viewsOf(piece);
       for (let at = 0; at < u8.length; at += u32[(at >> 2) + 1]!) {
         const word = at >> 2;
-        if ((u32[word]! >>> 8) !== UnitType.FRAME) continue;
+        if (u32[word]! >>> 8 !== UnitType.FRAME) continue;
         const { tenant, id } = names.datalogger(u32[word + 4]!);
         const key = `${tenant}/${id}/${f64[(at >> 3) + 3]}`;
         const arrivalMs = f64[(at >> 3) + 1]!;

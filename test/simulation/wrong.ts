@@ -1,0 +1,201 @@
+import type { Disk, DiskFile } from "../../engine/base/disk.js";
+import { Input, Outcome } from "../../engine/memory/protocol.js";
+import { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
+import type { Sink, StoreOutcome } from "../../engine/store/interface.js";
+import { unitBytes } from "../../workers/journal/block.js";
+import { Journal } from "../../workers/journal/journal.js";
+import type { OpenShard } from "../../workers/loop/open-shard.js";
+import type { Life, Wrong } from "./life.js";
+
+/** Dresses up the files of a disk. */
+function files(dress: (file: DiskFile) => Partial<DiskFile>): Wrong {
+  return {
+    disk: (disk: Disk) => ({
+      makeDirectory: (path) => disk.makeDirectory(path),
+      list: (path) => disk.list(path),
+      read: (path) => disk.read(path),
+      readAt: (path, offset, length) => disk.readAt(path, offset, length),
+      rename: (from, to) => disk.rename(from, to),
+      remove: (path) => disk.remove(path),
+      truncate: (path, length) => disk.truncate(path, length),
+      syncDirectory: (path) => disk.syncDirectory(path),
+      create: async (path) => {
+        const file = await disk.create(path);
+        const plain: DiskFile = { append: (pieces) => file.append(pieces), sync: () => file.sync(), close: () => file.close() };
+        return { ...plain, ...dress(file) };
+      },
+    }),
+  };
+}
+
+/** Dresses up the sink. */
+function sink(write: (sink: Sink, entries: readonly Uint8Array[]) => Promise<StoreOutcome>): Wrong {
+  return {
+    options: (options) => ({
+      ...options,
+      openSink: (names) => {
+        const inner = options.openSink(names);
+        return { ...inner, write: (entries) => write(inner, entries) };
+      },
+    }),
+  };
+}
+
+/** The largest seq that the shard has computed for the datalogger behind a connection. */
+function computed(life: Life, id: number, safe: number): number {
+  const { shard, network } = life;
+  const connection = [...network.connections].find((each) => each.id === id);
+  if (shard === null || connection === undefined) return safe;
+  const { tenant, id: datalogger } = connection.datalogger;
+  const state = shard.applier.directory.dataloggers.find(
+    (each) => each.id === datalogger && shard.applier.directory.tenant(each.tenant) === tenant,
+  );
+  return Math.max(safe, state?.lastSeq ?? 0);
+}
+
+/** Acks what is computed. */
+const acksEarly: Wrong = {
+  options: (options, life) => {
+    const output = new (class extends RingProducer {
+      override write(type: number, id: number, extra: number, number: number, first?: Uint8Array, second?: Uint8Array): boolean {
+        return super.write(type, id, extra, type === Outcome.ACK ? computed(life, id, number) : number, first, second);
+      }
+    })(life.network.output);
+    return { ...options, output };
+  },
+};
+
+/** Welcomes at once, with what is computed. */
+const welcomesEarly: Wrong = {
+  options: (options, life) => {
+    const output = new (class extends RingProducer {
+      override write(type: number, id: number, extra: number, number: number, first?: Uint8Array, second?: Uint8Array): boolean {
+        return type === Outcome.WELCOME || super.write(type, id, extra, number, first, second);
+      }
+
+      welcome(id: number): void {
+        super.write(Outcome.WELCOME, id, 0, computed(life, id, 0));
+      }
+    })(life.network.output);
+    const input = new (class extends RingConsumer {
+      override next(): boolean {
+        const more = super.next();
+        if (more && this.type === Input.HELLO) output.welcome(this.id);
+        return more;
+      }
+    })(life.network.input);
+    return { ...options, input, output };
+  },
+};
+
+function dataloggersOf(shard: OpenShard) {
+  return shard.applier.directory.dataloggers;
+}
+
+/** While the shard opens, what it reads back of its journal lacks the second unit. */
+const skipsAUnit: Wrong = {
+  opening: () => {
+    const whole = Journal.prototype.replay;
+    Journal.prototype.replay = async function* (this: Journal, from: number) {
+      let unit = 0;
+      for await (const piece of whole.call(this, from)) {
+        for (let at = 0; at < piece.length; at += unitBytes(piece, at)) {
+          if (unit++ !== 1) yield piece.subarray(at, at + unitBytes(piece, at));
+        }
+      }
+    };
+    return () => {
+      Journal.prototype.replay = whole;
+    };
+  },
+};
+
+/** What was promised is not there any more. */
+const LOST = /was said to be safe after|was taken twice|other rows|(journal|snapshot)_damaged|journal_gap/;
+
+/**
+ * Ways to get it wrong, each put between a shard and its ports or into it from outside. Some seed must find each of them,
+ * and find it as what it is: by a message that matches.
+ */
+export const wrongs: Record<string, { wrong: Wrong; found: RegExp }> = {
+  "acks before the sync is done": {
+    wrong: files((file) => ({
+      sync: () => {
+        file.sync().catch(() => {});
+        return Promise.resolve();
+      },
+    })),
+    found: LOST,
+  },
+  "takes a failed sync for a good one": {
+    wrong: files((file) => ({ sync: () => file.sync().catch(() => {}) })),
+    found: LOST,
+  },
+  "skips a unit on replay": { wrong: skipsAUnit, found: /./ },
+  "moves the stored position before the store has answered": {
+    wrong: sink((inner, entries) => {
+      void inner.write(entries.map((piece) => piece.slice()));
+      return Promise.resolve({ ok: true });
+    }),
+    found: /other rows|the store has no row/,
+  },
+  "takes a refusal for good": {
+    wrong: sink(async (inner, entries) => {
+      const outcome = await inner.write(entries);
+      return outcome.ok || outcome.kind !== "refused" ? outcome : { ok: true };
+    }),
+    found: /other rows|the store has no row/,
+  },
+  "sends again at once where it should wait for what may still come": {
+    wrong: {
+      mood: { unavailable: 0, refused: 0, doubtful: 0.5, stalled: 0 },
+      ...sink(async (inner, entries) => {
+        const outcome = await inner.write(entries);
+        return outcome.ok || outcome.kind !== "doubtful" ? outcome : { ...outcome, kind: "unavailable" };
+      }),
+    },
+    found: /other rows/,
+  },
+  "does not reckon with its predecessor's last request": {
+    wrong: {
+      mood: { unavailable: 0, refused: 0, doubtful: 0, stalled: 0.5 },
+      options: (options) => ({ ...options, openSink: (names) => ({ ...options.openSink(names), settleMs: 0 }) }),
+    },
+    found: /other rows/,
+  },
+  "welcomes at once with what is computed": {
+    wrong: welcomesEarly,
+    found: /was said to be safe after|the store has no row|other rows/,
+  },
+  "acks what is computed instead of what is safe": {
+    wrong: acksEarly,
+    found: /was said to be safe after|the store has no row|other rows/,
+  },
+  "takes a frame that is sent again for a new one": {
+    wrong: {
+      opened: (shard) => {
+        for (const state of dataloggersOf(shard)) state.lastSeq = 0;
+      },
+    },
+    found: /was taken twice|was said to be safe after/,
+  },
+  "forgets on a restart what was safe": {
+    wrong: {
+      opened: (shard) => {
+        for (const state of dataloggersOf(shard)) state.safeSeq = 0;
+      },
+    },
+    found: /was said to be safe after/,
+  },
+  "writes snapshots of a state older than they say": {
+    wrong: {
+      opened: (shard) => {
+        const { book } = shard.applier;
+        const first = book.snapshot().map((part) => part.slice());
+        const meters = book.count;
+        book.snapshot = () => (book.count === meters ? first : Object.getPrototypeOf(book).snapshot.call(book));
+      },
+    },
+    found: /journal_differs|other rows/,
+  },
+};
