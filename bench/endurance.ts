@@ -1,12 +1,10 @@
-import { spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { LoadReport } from "../engine/load/report.js";
 import { startQuestDb } from "../test/support/questdb.js";
 import { startBenchEngine } from "./engine-process.js";
-import { keyOf } from "./fleet.js";
-import { mainFile } from "./load-process.js";
+import { runLoad, writeTokens } from "./load-process.js";
 import { describeMachine } from "./machine.js";
 import { BenchStore } from "./store.js";
 
@@ -86,23 +84,13 @@ async function load(
   meters: number,
   clients: number,
 ): Promise<LoadReport> {
-  const tokens = join(folder, "tokens");
   const json = join(folder, "load.json");
-  writeFileSync(tokens, Array.from({ length: clients }, (_, client) => keyOf(client).token).join("\n"));
+  const address = ["--url", url.replace("http", "ws"), "--token-file", writeTokens(folder, clients)];
   const fleet = ["--dataloggers", String(clients), "--meters", String(meters / clients), "--duration", `${seconds}s`];
   const pace = rate === null ? [] : ["--rate", String(rate)];
   const reading = ["--verify", "50", "--verify-within", "5m", "--patience", "2m", "--json", json];
-  const address = ["--url", url.replace("http", "ws"), "--token-file", tokens];
-  const child = spawn(process.execPath, [mainFile, "load", ...address, ...fleet, ...pace, ...reading], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  const end = () => child.kill("SIGKILL");
-  process.once("exit", end);
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("close", resolve);
-    child.once("error", reject);
-  }).finally(() => process.removeListener("exit", end));
-  if (code !== 0 && code !== 1) throw new Error(`the load test could not be run: it ended with ${code}`);
+  const { code, words } = await runLoad([...address, ...fleet, ...pace, ...reading]);
+  if (code !== 0 && code !== 1) throw new Error(`the load test could not be run, it ended with ${code}:\n${words}`);
   return JSON.parse(readFileSync(json, "utf8")) as LoadReport;
 }
 

@@ -10,9 +10,8 @@ export const mainFile = fileURLToPath(new URL("../engine/main.js", import.meta.u
 
 /** Runs the load test in a process of its own and returns its report. Throws with its words when it was not in order. */
 export async function loadProcess(size: BenchSize, url: string, format: "binary" | "text", folder: string): Promise<LoadReport> {
-  const tokens = join(folder, "tokens");
+  const tokens = writeTokens(folder, size.clients);
   const json = join(folder, "load.json");
-  writeFileSync(tokens, Array.from({ length: size.clients }, (_, client) => keyOf(client).token).join("\n"));
   rmSync(json, { force: true });
   const settings = [
     "--url",
@@ -28,9 +27,21 @@ export async function loadProcess(size: BenchSize, url: string, format: "binary"
     "--json",
     json,
   ];
-  const child = spawn(process.execPath, [mainFile, "load", ...settings, ...loadArguments(size)], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const { code, words } = await runLoad([...settings, ...loadArguments(size)]);
+  if (code !== 0) throw new Error(`the load test ended with ${code}:\n${words}`);
+  return JSON.parse(readFileSync(json, "utf8")) as LoadReport;
+}
+
+/** A file with a token of each client, for the load command. */
+export function writeTokens(folder: string, clients: number): string {
+  const tokens = join(folder, "tokens");
+  writeFileSync(tokens, Array.from({ length: clients }, (_, client) => keyOf(client).token).join("\n"));
+  return tokens;
+}
+
+/** Runs the load command; it ends with this process at the latest. `words` is the end of what it said. */
+export async function runLoad(args: readonly string[]): Promise<{ code: number | null; words: string }> {
+  const child = spawn(process.execPath, [mainFile, "load", ...args], { stdio: ["ignore", "ignore", "pipe"] });
   let words = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     words = (words + text).slice(-2000);
@@ -41,6 +52,5 @@ export async function loadProcess(size: BenchSize, url: string, format: "binary"
     child.once("close", resolve);
     child.once("error", reject);
   }).finally(() => process.removeListener("exit", end));
-  if (code !== 0) throw new Error(`the load test ended with ${code}:\n${words}`);
-  return JSON.parse(readFileSync(json, "utf8")) as LoadReport;
+  return { code, words };
 }
