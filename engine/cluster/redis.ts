@@ -60,6 +60,8 @@ const COMMANDS_PER_PIPELINE = 20;
 export class RedisCache {
   /** Failed attempts to connect and failed commands since the start. */
   errors = 0;
+  /** How often it came up: each time it may hold nothing of what it was given before. */
+  timesUp = 0;
   /** Alerts that were dropped because Redis stayed away for too long. */
   droppedAlerts = 0;
   readonly #redis: Redis;
@@ -238,6 +240,7 @@ export class RedisCache {
 
   #cameUp(): void {
     this.#up = true;
+    this.timesUp++;
     this.#log.info("redis answers: last values and alerts are published");
     this.#drain();
   }

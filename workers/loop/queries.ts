@@ -8,8 +8,8 @@ import type { Applier } from "./applier.js";
 export type ShardQuery =
   | { kind: "meters"; tenant: string; contains: string; after: string; limit: number }
   | { kind: "meter"; tenant: string; meter: string }
-  /** Meters that changed since this was last asked, for a cache outside. */
-  | { kind: "changed"; limit: number };
+  /** Meters that changed since this was last asked, for a cache outside; `all`: every meter, since the cache may hold none. */
+  | { kind: "changed"; limit: number; all: boolean };
 
 /** What a cache keeps of a meter: the contract's fields of `meterstorm:{tenant}:last`. */
 export interface ChangedMeter {
@@ -31,7 +31,7 @@ const running = createRunning();
 /** Answers a query (JSON in, JSON out): summaries ordered by id, one summary or null, or changed meters. */
 export function answerQuery(applier: Applier, text: string): string {
   const query = JSON.parse(text) as ShardQuery;
-  if (query.kind === "changed") return JSON.stringify(changedMeters(applier, query.limit));
+  if (query.kind === "changed") return JSON.stringify(changedMeters(applier, query.limit, query.all));
   const tenant = applier.directory.tenantNumber(query.tenant);
   if (query.kind === "meters") {
     if (tenant < 0) return "[]";
@@ -45,11 +45,14 @@ export function answerQuery(applier: Applier, text: string): string {
   return JSON.stringify({ ...summaryOf(applier, tenant, query.meter), settings: applier.book.settings(number) });
 }
 
-function changedMeters(applier: Applier, limit: number): ChangedMeter[] {
+function changedMeters(applier: Applier, limit: number, all: boolean): ChangedMeter[] {
   applier.changed ??= new ChangedSet();
-  return applier.changed.take(limit).map((number) => {
+  if (all) for (let number = 0; number < applier.directory.meterCount; number++) applier.changed.mark(number);
+  return applier.changed.take(limit).flatMap((number) => {
     applier.book.running(number, running);
     const { ts, value, delta, flags, hour, day } = running;
+    // Known by name, but nothing was ever taken of it.
+    if (Number.isNaN(ts)) return [];
     const json = JSON.stringify({
       ts,
       value,
