@@ -21,9 +21,9 @@ export interface Recorded {
   readonly hoursOfDay: ReadonlyMap<string, number>;
 }
 
-/** Amounts within hours, as a register that starts at 0 would show them. */
-export function recordedEnergy(file: string, timezone: string, decimals: number): Recorded {
-  const rows = readCsv(file, decimals);
+/** Amounts within hours, the first `most` of the file, as a register that starts at 0 would show them. */
+export function recordedEnergy(file: string, timezone: string, decimals: number, most: number): Recorded {
+  const rows = readCsv(file, decimals).slice(0, most);
   const scale = 10 ** decimals;
   const meter = file.replace("-hourly.csv", "");
   const readings = [{ meter, ts: rows[0]!.ts, value: 0 }];
@@ -46,9 +46,9 @@ export function recordedEnergy(file: string, timezone: string, decimals: number)
   return { meter, settings, readings, hours, days, hoursOfDay: hoursOfDay(rows, localDate) };
 }
 
-/** A level that was read every hour: straight lines between the readings. */
-export function recordedLevel(file: string, timezone: string, decimals: number): Recorded {
-  const rows = readCsv(file, decimals);
+/** A level that was read every hour, the first `most` times of the file: straight lines between the readings. */
+export function recordedLevel(file: string, timezone: string, decimals: number, most: number): Recorded {
+  const rows = readCsv(file, decimals).slice(0, most);
   const scale = 10 ** decimals;
   const meter = file.replace("-hourly.csv", "");
   const localDate = dateIn(timezone);
@@ -99,7 +99,7 @@ function periodOf(
   };
 }
 
-/** The rows of each local day, but for the last day, which is still open. */
+/** The rows of each local day that has ended when the last row has. */
 function closedDays<Row extends { ts: number }>(rows: readonly Row[], localDate: (ts: number) => string): Day<Row>[] {
   const days: Day<Row>[] = [];
   for (const row of rows) {
@@ -112,7 +112,8 @@ function closedDays<Row extends { ts: number }>(rows: readonly Row[], localDate:
     first.start -= HOUR_MS;
     first.missingHours++;
   }
-  return days.slice(0, -1);
+  const ended = localDate(rows.at(-1)!.ts + HOUR_MS) !== days.at(-1)!.date;
+  return ended ? days : days.slice(0, -1);
 }
 
 function hoursOfDay(rows: readonly { ts: number }[], localDate: (ts: number) => string): Map<string, number> {
