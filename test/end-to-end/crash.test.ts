@@ -1,6 +1,6 @@
-import { type TestContext, test } from "node:test";
+import { after, before, type TestContext, test } from "node:test";
 import { createTenant, type RunningEngine, startEngineProcess } from "../support/engine.js";
-import { questDbSkip, startQuestDb } from "../support/questdb.js";
+import { questDbSkip, type RunningQuestDb, startQuestDb } from "../support/questdb.js";
 import { Random } from "../support/random.js";
 import { freePorts, until } from "../support/servers.js";
 import { Fleet } from "./fleet.js";
@@ -9,15 +9,20 @@ const CRASHES = 4;
 /** Readings that are acked between two crashes, at most. */
 const MOST_BETWEEN = 4000;
 
+const skip = questDbSkip();
+let questDb: RunningQuestDb;
+before(async () => {
+  if (skip === false) questDb = await startQuestDb();
+});
+after(() => questDb?.kill());
+
 /** The engine under load is killed again and again; its dataloggers find it again on the same port. */
 async function crashes(t: TestContext, shards: number): Promise<void> {
   const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
   t.diagnostic(`SEED=${seed}`);
   const random = new Random(seed);
-  const questDb = await startQuestDb();
-  t.after(() => questDb.kill());
   const [port] = await freePorts(1);
-  const tenants = [createTenant("large", { shards }), createTenant("small"), createTenant("tiny")];
+  const tenants = [createTenant(`large-${shards}`, { shards }), createTenant(`small-${shards}`), createTenant(`tiny-${shards}`)];
   const config = {
     ...{ shards, listen: { host: "127.0.0.1", port }, tenants: tenants.map((tenant) => tenant.config) },
     store: { type: "questdb", http: questDb.httpUrl },
@@ -51,7 +56,7 @@ async function crashes(t: TestContext, shards: number): Promise<void> {
 for (const shards of [1, 3]) {
   test(
     `kill -9 under load, ${shards} shard${shards > 1 ? "s" : ""}: what was acked is there, once, with its delta`,
-    { skip: questDbSkip() },
+    { skip },
     (t) => crashes(t, shards),
   );
 }

@@ -112,10 +112,10 @@ test("a lock that an engine left behind is taken over, even when its process num
   }
   // In a container every engine may be process 1: the number of the one before is then that of the next.
   writeFileSync(lock, String(process.pid));
-  const claim = claimDirectory(dataDir, 1);
-  assert.throws(() => claimDirectory(dataDir, 1), { code: "data_dir_in_use" });
+  const claim = claimDirectory(dataDir, 1, {});
+  assert.throws(() => claimDirectory(dataDir, 1, {}), { code: "data_dir_in_use" });
   claim.release();
-  claimDirectory(dataDir, 1).release();
+  claimDirectory(dataDir, 1, {}).release();
 });
 
 test("a store whose table has another shape is refused with the table's name, and left as it is", {
