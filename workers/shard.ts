@@ -12,6 +12,7 @@ import { NoSink } from "./sinks/none.js";
 import { QuestDbSink } from "./sinks/questdb.js";
 
 const IDLE_WAIT_MS = 20;
+const FULL_WAIT_MS = 2;
 const STATS_MS = 250;
 const RELEASE_MS = 5_000;
 /** What the store gets of the time that a shutdown may take. */
@@ -72,7 +73,10 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
       const taken = shard.loop.step();
       shard.snapshots.maybeWrite(shard.loop.pump.position);
       if (taken > 0) await new Promise((resolve) => setImmediate(resolve));
-      else await input.wait(IDLE_WAIT_MS);
+      else if (input.unreadBytes() === 0) await input.wait(IDLE_WAIT_MS);
+      // The journal is full. A wait for the ring would be over at once, since something lies in it, and an endless row
+      // of such waits would keep the store's answers and the timers, which alone can make room, from ever being heard.
+      else await new Promise((resolve) => setTimeout(resolve, FULL_WAIT_MS));
     }
     await drain(shard);
   } finally {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { calendarFor } from "../base/calendar.js";
@@ -121,11 +122,11 @@ export class Api {
 
   async #meters(tenant: string, query: URLSearchParams): Promise<HttpAnswer> {
     const limit = count(query, "limit", 100, MOST_METERS);
-    const ask = { kind: "meters", tenant, contains: query.get("q") ?? "", after: query.get("cursor") ?? "", limit: limit + 1 };
+    const ask = { kind: "meters", tenant, contains: query.get("q") ?? "", after: meterCursor(query), limit: limit + 1 };
     const found = await Promise.all(this.#options.shardsOf(tenant).map((shard) => this.#options.queries.ask(shard, ask)));
     const meters = (found as { meter: string }[][]).flat().sort((a, b) => (a.meter < b.meter ? -1 : 1));
     const next = meters.length > limit ? meters[limit - 1]!.meter : null;
-    return jsonAnswer(200, meters.slice(0, limit), nextCursor(next === null ? null : encodeURIComponent(next)));
+    return jsonAnswer(200, meters.slice(0, limit), nextCursor(next === null ? null : Buffer.from(next).toString("base64url")));
   }
 
   async #meter(tenant: string, meter: string): Promise<HttpAnswer> {
@@ -190,11 +191,11 @@ export class Api {
     const limit = count(query, "limit", 100, MOST_INCIDENTS);
     const transitions = await this.#options.store.alerts(tenant, {
       // An incident belongs to the range in which it opened; its end may lie behind it.
-      ...{ from, to: Date.UTC(2200, 0, 1), limit: limits.maxQueryRows },
+      ...{ from, to: Date.UTC(2200, 0, 1), limit: limits.maxQueryRows, newestFirst: true },
       ...(meter === null ? {} : { meter }),
       ...(rule === null ? {} : { rule }),
     });
-    const incidents = incidentsOf(transitions).filter(
+    const incidents = incidentsOf(transitions.reverse()).filter(
       (incident) => incident.ts < to && (state === null || incident.state === state),
     );
     return textAnswer(200, incidentsJson(incidents.slice(-limit)));
@@ -209,13 +210,24 @@ function decodePart(part: string): string | null {
   }
 }
 
+/** `cursor` is the last id of the page before, in letters that stay the same whether a client encodes them for an address or not. */
+function meterCursor(query: URLSearchParams): string {
+  const cursor = query.get("cursor") ?? "";
+  const bytes = Buffer.from(cursor, "base64url");
+  if (bytes.toString("base64url") !== cursor || !isUtf8(bytes)) throw foreignCursor();
+  return bytes.toString("utf8");
+}
+
+function foreignCursor(): MeterstormError {
+  return new MeterstormError("parameter_invalid", "cursor is not one that this engine gave out; leave it away to begin anew");
+}
+
 /** `cursor` is the ts at which the next page begins. */
 function afterCursor(query: URLSearchParams): { from: number; to: number } {
   const asked = range(query);
   const cursor = query.get("cursor");
   if (cursor === null || cursor === "") return asked;
-  if (!/^\d{1,15}$/.test(cursor))
-    throw new MeterstormError("parameter_invalid", "cursor is not one that this engine gave out; leave it away to begin anew");
+  if (!/^\d{1,15}$/.test(cursor)) throw foreignCursor();
   return { from: Math.max(asked.from, Number(cursor)), to: asked.to };
 }
 

@@ -20,7 +20,9 @@ export function incidentsOf(transitions: readonly AlertRow[]): Incident[] {
   const incidents = new Map<string, Incident>();
   for (const { incident, meter, rule, state, severity, ts, value, threshold } of transitions) {
     const known = incidents.get(incident);
-    if (known === undefined)
+    if (known === undefined) {
+      // It opened before the rows that were asked for, and belongs there.
+      if (state === "resolved") continue;
       incidents.set(incident, {
         incident,
         meter,
@@ -30,9 +32,9 @@ export function incidentsOf(transitions: readonly AlertRow[]): Incident[] {
         ts,
         value,
         threshold,
-        resolved: state === "resolved" ? ts : null,
+        resolved: null,
       });
-    else {
+    } else {
       known.state = state;
       known.severity = severity;
       known.resolved = state === "resolved" ? ts : null;

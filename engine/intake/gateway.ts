@@ -79,9 +79,9 @@ export class Gateway implements OutcomeListener {
         "retry-after": "10",
       });
     }
-    if (!this.windows.hasRoom)
-      return refuse(429, "busy", "the engine's memory for frames in flight is full", { "retry-after": "1" });
     const shard = this.#options.shardOf(tenant.id, datalogger);
+    const full = this.#laneFull(laneOf(shard, tenant), 0);
+    if (full !== null) return { accept: false, answer: full };
     return { accept: true, protocol: PROTOCOL, handler: new SessionHandler(this, this.#nextId++, tenant, datalogger, shard) };
   }
 
@@ -97,9 +97,8 @@ export class Gateway implements OutcomeListener {
         "retry-after": "2",
       });
     const lane = laneOf(shard, tenant);
-    if (lane.bytes + request.body.length > limits.maxLaneBytes || !this.windows.hasRoom) {
-      return errorAnswer(429, "lane_full", "more readings of this client wait than may wait", { "retry-after": "1" });
-    }
+    const full = this.#laneFull(lane, request.body.length);
+    if (full !== null) return full;
     const pauseMs = lane.pauseMs(performance.now());
     if (pauseMs > 0) {
       const message = `the client may send ${lane.readingsPerSecond} readings a second`;
@@ -116,6 +115,18 @@ export class Gateway implements OutcomeListener {
     });
     shard.send(lane, Input.POST, id, Date.now(), payload);
     return answer;
+  }
+
+  /**
+   * The refusal of a post or a connection for which there is no memory. What closed connections and posts left in the lanes
+   * is in no window any more, and counts all the same: else whoever connects again and again fills the memory.
+   */
+  #laneFull(lane: LaneOfClient, bytes: number): HttpAnswer | null {
+    if (lane.bytes + bytes > limits.maxLaneBytes)
+      return errorAnswer(429, "lane_full", "more readings of this client wait than may wait", { "retry-after": "1" });
+    const waiting = this.#options.shards.reduce((sum, { scheduler }) => sum + scheduler.waitingBytes, bytes);
+    if (waiting <= limits.poolBytes && this.windows.hasRoom) return null;
+    return errorAnswer(429, "busy", "the engine's memory for frames in flight is full", { "retry-after": "1" });
   }
 
   #sender(
@@ -210,7 +221,7 @@ export class Gateway implements OutcomeListener {
     if (status === 0) return;
     this.#posts.delete(id);
     if (status === 200) this.#options.onAck(Math.max(0, Date.now() - arrivalMs) / 1000);
-    post.resolve(textAnswer(status, post.parts));
+    post.resolve(textAnswer(status, post.parts, status === 429 ? { "retry-after": "60" } : undefined));
   }
 
   /** Ends every connection, for a shutdown. */
@@ -230,6 +241,15 @@ export function laneOf(shard: Shard, tenant: TenantConfig): LaneOfClient {
   return shard.lane({ tenant: tenant.id, weight: tenant.weight, readingsPerSecond: tenant.limits.readingsPerSecond });
 }
 
+/** Of acks that a client leaves unread, this much is handed to the transport; with the largest ack it stays below what cuts it off. */
+const UNREAD_ACK_BYTES = 128 * 1024;
+
+interface HeldAck {
+  seq: number;
+  bytes: number;
+  rejected: string;
+}
+
 /** One datalogger's connection. */
 class SessionHandler implements ConnectionHandler {
   readonly id: number;
@@ -242,6 +262,8 @@ class SessionHandler implements ConnectionHandler {
   #connection: Connection | null = null;
   #ended = false;
   #bindBytes = 0;
+  /** Acks for a client that reads slower than they come: lists of rejects are longer than the frames that they are about. */
+  readonly #held: HeldAck[] = [];
 
   constructor(gateway: Gateway, id: number, tenant: TenantConfig, datalogger: string, shard: Shard) {
     this.#gateway = gateway;
@@ -307,7 +329,24 @@ class SessionHandler implements ConnectionHandler {
     );
   }
 
+  /** While the client leaves acks unread, further ones wait, and with them their part of the window: so they are bounded as it is. */
   acked(seq: number, bytes: number, rejected: string): void {
+    const unread = this.#connection?.unreadBytes ?? 0;
+    if (!this.#ended && (this.#held.length > 0 || unread > UNREAD_ACK_BYTES)) this.#held.push({ seq, bytes, rejected });
+    else this.#ack({ seq, bytes, rejected });
+  }
+
+  drained(): void {
+    let sent = 0;
+    for (const ack of this.#held) {
+      if ((this.#connection?.unreadBytes ?? 0) > UNREAD_ACK_BYTES) break;
+      this.#ack(ack);
+      sent++;
+    }
+    this.#held.splice(0, sent);
+  }
+
+  #ack({ seq, bytes, rejected }: HeldAck): void {
     this.#gateway.windows.give(this.#window, bytes);
     if (this.#ended) return;
     const window = this.#gateway.windows.sizeOf(this.#window);

@@ -23,6 +23,8 @@ export interface HttpAnswer {
 export interface Connection {
   /** Text to the client. False when it reads too slowly and the connection is being closed for it. */
   send(text: string): boolean;
+  /** Bytes that were sent and that the client has not taken yet. */
+  readonly unreadBytes: number;
   close(code: number, reason: string): void;
 }
 
@@ -30,6 +32,8 @@ export interface Connection {
 export interface ConnectionHandler {
   open(connection: Connection): void;
   message(payload: Uint8Array, binary: boolean): void;
+  /** The client has taken some of what lay unread. */
+  drained(): void;
   closed(): void;
 }
 

@@ -34,6 +34,10 @@ class SocketConnection implements Connection {
     return this.#socket !== null && this.#socket.send(text, false) !== 2;
   }
 
+  get unreadBytes(): number {
+    return this.#socket?.getBufferedAmount() ?? 0;
+  }
+
   close(code: number, reason: string): void {
     this.#socket?.end(code, reason);
   }
@@ -64,6 +68,11 @@ export function listen(host: string, port: number, handlers: NetworkHandlers): P
       data.handler.open(data.connection);
     },
     message: (socket, message, binary) => socket.getUserData().handler.message(new Uint8Array(message), binary),
+    drain: (socket) => {
+      const { handler } = socket.getUserData();
+      // Not within the event: what cannot be written there leaves the socket unwatched, and this is never called again.
+      setImmediate(() => handler.drained());
+    },
     close: (socket) => {
       const data = socket.getUserData();
       data.connection?.gone();

@@ -26,6 +26,7 @@ export class Scheduler {
   /** Running mean of microseconds per byte over all lanes. */
   #microsPerByte = 0.02;
   #pauseScheduled = false;
+  #waitingBytes = 0;
 
   constructor(ring: RingProducer, nowMs: () => number, later: (delayMs: number, task: () => void) => void) {
     this.#ring = ring;
@@ -37,6 +38,11 @@ export class Scheduler {
     return this.#active.length;
   }
 
+  /** Bytes in all lanes. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   /**
    * A record of a lane arrived. With nothing waiting anywhere it goes straight into the ring, so that its bytes are
    * copied once; else it waits in its lane. The payload is only valid during the call.
@@ -45,6 +51,7 @@ export class Scheduler {
     const straight = this.#active.length === 0 && lane.deficit >= 0 && this.#hasRoom() && lane.pauseMs(this.#nowMs()) === 0;
     if (straight && this.#ring.write(type, id, lane.id, arrivalMs, payload)) return;
     lane.push({ type, id, arrivalMs, payload: payload.slice() });
+    this.#waitingBytes += payload.length + RECORD_COST_BYTES;
     if (!lane.active) {
       lane.active = true;
       this.#active.push(lane);
@@ -96,6 +103,7 @@ export class Scheduler {
       const cost = head.payload.length + RECORD_COST_BYTES;
       if (!this.#hasRoom() || !lane.moveTo(this.#ring)) return false;
       lane.deficit -= cost;
+      this.#waitingBytes -= cost;
     }
     return true;
   }

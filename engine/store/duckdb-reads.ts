@@ -49,7 +49,7 @@ export class DuckDbStore implements Store {
   async alerts(tenant: string, filter: AlertFilter): Promise<AlertRow[]> {
     const { state, meter, rule } = filter;
     const columns = ["meter", "rule", "incident", "state", "severity", "value", "threshold"];
-    const rows = await this.#select("alerts", columns, { tenant, state, meter, rule }, filter, filter.limit);
+    const rows = await this.#select("alerts", columns, { tenant, state, meter, rule }, filter, filter.limit, filter.newestFirst);
     return rows.map((row) => ({
       ...{ ts: Number(row[0]), meter: text(row[1]), rule: text(row[2]), incident: text(row[3]) },
       ...{ state: text(row[4]) as "firing" | "resolved", severity: text(row[5]) as Severity },
@@ -76,6 +76,7 @@ export class DuckDbStore implements Store {
     equal: Readonly<Record<string, string | undefined>>,
     range: Range,
     limit: number,
+    newestFirst = false,
   ): Promise<Value[][]> {
     const described = tableNamed(table);
     const list = columns.map((name) => {
@@ -88,7 +89,9 @@ export class DuckDbStore implements Store {
     for (const [name, value] of Object.entries(equal)) {
       if (value !== undefined) conditions.push(`${sqlName(name)} = $${values.push(value)}`);
     }
-    const order = ["ts", ...described.identity.filter((column) => column !== "ts" && column !== "tenant")].map(sqlName);
+    const order = ["ts", ...described.identity.filter((column) => column !== "ts" && column !== "tenant")].map(
+      (name) => sqlName(name) + (newestFirst ? " DESC" : ""),
+    );
     return (await this.#file.query(
       `SELECT epoch_ms("ts")::DOUBLE, ${list.join(", ")} FROM ${sqlName(table)} WHERE ${conditions.join(" AND ")} ` +
         `ORDER BY ${order.join(", ")} LIMIT ${sqlCount(limit)}`,

@@ -88,6 +88,8 @@ export interface AlertFilter extends Range {
   state?: "firing" | "resolved";
   meter?: string;
   rule?: string;
+  /** Of more rows than `limit` the newest; the answer begins with the newest then. */
+  newestFirst?: boolean;
   limit: number;
 }
 

@@ -54,7 +54,7 @@ export class QuestDbStore implements Store {
     if (filter.meter !== undefined) where.push(`"meter" = ${sqlText(filter.meter)}`);
     if (filter.rule !== undefined) where.push(`"rule" = ${sqlText(filter.rule)}`);
     const columns = ["meter", "rule", "incident", "state", "severity", "value", "threshold"];
-    const rows = await this.#select("alerts", columns, tenant, where, filter, filter.limit);
+    const rows = await this.#select("alerts", columns, tenant, where, filter, filter.limit, filter.newestFirst);
     return rows.map(([ts, meter, rule, incident, state, severity, value, threshold]) => ({
       ...{ ts: ms(ts), meter: String(meter), rule: String(rule), incident: String(incident) },
       ...{ state: state as "firing" | "resolved", severity: severity as Severity },
@@ -82,6 +82,7 @@ export class QuestDbStore implements Store {
     where: readonly string[],
     range: Range,
     limit: number,
+    newestFirst = false,
   ): Promise<SqlValue[][]> {
     const list = columns.map(sqlName).join(", ");
     const rest = tableNamed(table).identity.filter((column) => column !== "ts" && column !== "tenant");
@@ -93,7 +94,7 @@ export class QuestDbStore implements Store {
     ];
     return this.#connection.query(
       `SELECT cast("ts" AS LONG), ${list} FROM ${sqlName(table)} WHERE ${conditions.join(" AND ")} ` +
-        `ORDER BY ${["ts", ...rest].map(sqlName).join(", ")} LIMIT ${sqlCount(limit)}`,
+        `ORDER BY ${["ts", ...rest].map((name) => sqlName(name) + (newestFirst ? " DESC" : "")).join(", ")} LIMIT ${sqlCount(limit)}`,
     );
   }
 }

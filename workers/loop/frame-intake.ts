@@ -70,7 +70,7 @@ export class FrameIntake {
     if (what === Header.BIND) return this.#bind(session, ring);
     const seq = header.seq;
     hashFrame(ring.bytes, u32, payloadAt, payloadBytes);
-    const known = this.#judgeSeq(session, seq, arrivalMs);
+    const known = this.#judgeSeq(session, seq);
     if (known !== Taken.UNIT) return known;
     if (what === Header.MALFORMED) return this.#malformed(session, arrivalMs, header.fault, ring);
     const datalogger = this.#begin(session, UnitType.FRAME, arrivalMs, seq);
@@ -98,7 +98,7 @@ export class FrameIntake {
     if (frame.seq === 0)
       return this.#close(1007, "malformed", frame.fault !== "" ? frame.fault : "a frame over WebSocket needs a seq");
     hashFrame(ring.bytes, u32, payloadAt, payloadBytes);
-    const known = this.#judgeSeq(session, frame.seq, arrivalMs);
+    const known = this.#judgeSeq(session, frame.seq);
     if (known !== Taken.UNIT) return known;
     if (frame.readings === null) return this.#malformed(session, arrivalMs, frame.fault, ring);
     const datalogger = this.#begin(session, UnitType.FRAME, arrivalMs, frame.seq);
@@ -120,6 +120,7 @@ export class FrameIntake {
         `a post has at most ${limits.maxReadingsPerFrame} readings; this one has ${frame.readings.length}`,
       );
     }
+    if (!this.#mayBegin(origin.tenant, origin.datalogger, 429)) return Taken.CLOSE;
     const number = this.#applier.dataloggerNumber(origin.tenant, origin.datalogger);
     this.#applier.out.beginUnit(UnitType.POST, arrivalMs, number, 0, 0, 0);
     this.#applier.nameDatalogger(origin.tenant, origin.datalogger);
@@ -149,9 +150,12 @@ export class FrameIntake {
   }
 
   /** UNIT: a new frame. NOTHING: one that was taken before. CLOSE: another frame under a used seq. */
-  #judgeSeq(session: Session, seq: number, arrivalMs: number): number {
+  #judgeSeq(session: Session, seq: number): number {
     this.seq = seq;
-    if (session.dataloggerNumber < 0 && !this.#openDatalogger(session, arrivalMs)) return Taken.CLOSE;
+    if (session.dataloggerNumber < 0) {
+      if (!this.#mayBegin(session.tenant, session.datalogger, 1008)) return Taken.CLOSE;
+      session.dataloggerNumber = this.#applier.dataloggerNumber(session.tenant, session.datalogger);
+    }
     const { directory } = this.#applier;
     if (session.dataloggerNumber >= directory.dataloggers.length) return Taken.UNIT;
     const state = directory.dataloggerState(session.dataloggerNumber);
@@ -161,17 +165,15 @@ export class FrameIntake {
     return this.#close(1008, "seq_reused", message);
   }
 
-  #openDatalogger(session: Session, _arrivalMs: number): boolean {
+  /** Whether a datalogger is known or may still become so; else `fault` is set. */
+  #mayBegin(client: string, datalogger: string, closeCode: number): boolean {
     const { directory } = this.#applier;
-    const tenant = directory.tenantNumber(session.tenant);
-    const known = tenant < 0 ? -1 : directory.dataloggerNumber(tenant, session.datalogger);
-    const allowed = this.#applier.plan(session.tenant)?.maxDataloggers ?? 0;
-    if (known < 0 && tenant >= 0 && directory.dataloggerCount(tenant) >= allowed) {
-      this.#close(1008, "datalogger_limit", `the client already has ${allowed} dataloggers, which is its limit`);
-      return false;
-    }
-    session.dataloggerNumber = this.#applier.dataloggerNumber(session.tenant, session.datalogger);
-    return true;
+    const tenant = directory.tenantNumber(client);
+    if (tenant < 0 || directory.dataloggerNumber(tenant, datalogger) >= 0) return true;
+    const allowed = this.#applier.plan(client)?.maxDataloggers ?? 0;
+    if (directory.dataloggerCount(tenant) < allowed) return true;
+    this.#close(closeCode, "datalogger_limit", `the client already has ${allowed} dataloggers, which is its limit`);
+    return false;
   }
 
   #begin(session: Session, type: number, arrivalMs: number, seq: number): number {
