@@ -6,6 +6,8 @@ import { MeterstormError, messageOf } from "./base/errors.js";
 interface Identity {
   format: 1;
   shards: number;
+  /** Over how many shards each client is spread. */
+  spread: Record<string, number>;
   /** The store that it feeds; null until one was reached. */
   store: string | null;
 }
@@ -20,7 +22,7 @@ export interface DirectoryClaim {
  * Takes the data directory for this process.
  * @throws MeterstormError `data_dir_unwritable`, `data_dir_in_use`, `data_dir_format`, `shards_changed`
  */
-export function claimDirectory(directory: string, shards: number): DirectoryClaim {
+export function claimDirectory(directory: string, shards: number, spread: Record<string, number>): DirectoryClaim {
   const lock = join(directory, "engine.pid");
   try {
     mkdirSync(directory, { recursive: true });
@@ -32,7 +34,7 @@ export function claimDirectory(directory: string, shards: number): DirectoryClai
   }
   const path = join(directory, "engine.json");
   try {
-    const identity = readIdentity(path, directory, shards);
+    const identity = readIdentity(path, directory, shards, spread);
     return {
       bindStore(store) {
         if (identity.store === store) return;
@@ -48,12 +50,12 @@ export function claimDirectory(directory: string, shards: number): DirectoryClai
   }
 }
 
-function readIdentity(path: string, directory: string, shards: number): Identity {
+function readIdentity(path: string, directory: string, shards: number, spread: Record<string, number>): Identity {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch {
-    const identity: Identity = { format: 1, shards, store: null };
+    const identity: Identity = { format: 1, shards, spread, store: null };
     writeDurably(path, JSON.stringify(identity));
     return identity;
   }
@@ -68,7 +70,22 @@ function readIdentity(path: string, directory: string, shards: number): Identity
     const message = `${directory} was written with ${identity.shards} shards and this configuration has ${shards}; set "shards": ${identity.shards}, or start from an empty directory`;
     throw new MeterstormError("shards_changed", message);
   }
+  assertSameSpread(identity, spread, directory);
+  if (Object.keys(spread).some((tenant) => !(tenant in identity.spread))) {
+    identity.spread = { ...identity.spread, ...spread };
+    writeDurably(path, JSON.stringify(identity));
+  }
   return identity;
+}
+
+/** A client must stay spread as it was: its meters' states lie where its dataloggers' frames went. */
+function assertSameSpread(identity: Identity, spread: Record<string, number>, directory: string): void {
+  for (const [tenant, shards] of Object.entries(identity.spread)) {
+    const now = spread[tenant] ?? shards;
+    if (now === shards) continue;
+    const message = `${directory} was written with the client "${tenant}" spread over ${shards} shards, now it is ${now}; set its "shards" to ${shards} again, or start from an empty directory`;
+    throw new MeterstormError("shards_changed", message);
+  }
 }
 
 function parseIdentity(text: string, path: string): Identity {

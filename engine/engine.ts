@@ -6,6 +6,7 @@ import { ShardQueries } from "./api/shard-queries.js";
 import { systemClock } from "./base/clock.js";
 import { MeterstormError, messageOf } from "./base/errors.js";
 import { stableHash } from "./base/ids.js";
+import { limits } from "./base/limits.js";
 import type { TenantPlan } from "./base/settings.js";
 import { LastValues } from "./cluster/last-values.js";
 import { RedisCache } from "./cluster/redis.js";
@@ -16,6 +17,7 @@ import { claimDirectory, type DirectoryClaim } from "./data-directory.js";
 import { Gateway } from "./intake/gateway.js";
 import { errorAnswer, type NetworkServer } from "./intake/network.js";
 import { listen } from "./intake/server.js";
+import { createClaims } from "./memory/claims.js";
 import { shardCount } from "./shards/count.js";
 import { ShardRunner } from "./shards/runner.js";
 import { Shard } from "./shards/shard.js";
@@ -105,7 +107,7 @@ class Node implements Engine {
 
   async start(): Promise<void> {
     try {
-      this.#claim = claimDirectory(this.#directory, this.#shards.length);
+      this.#claim = claimDirectory(this.#directory, this.#shards.length, this.#spread);
       await this.#listen();
       for (const shard of this.#shards) {
         void shard.listen(this.#gateway).catch((error: unknown) => this.#fatal("internal", messageOf(error)));
@@ -132,6 +134,8 @@ class Node implements Engine {
       onReady: (shard) => {
         shard.trouble = "";
         this.#log.info({ shard: shard.index }, "shard open");
+        // Not one by one: whose meter it is, all shards must have said before any takes a frame.
+        if (this.#shards.every(({ trouble }) => trouble === "")) for (const { scheduler } of this.#shards) scheduler.open();
       },
       onWarning: (shard, text) => this.#log.warn({ shard: shard.index }, text),
     });
@@ -147,6 +151,11 @@ class Node implements Engine {
     const home = stableHash(tenant);
     const step = spread > 1 ? stableHash(`${tenant}\n${datalogger}`) % Math.min(spread, this.#shards.length) : 0;
     return this.#shards[(home + step) % this.#shards.length]!;
+  }
+
+  /** In how many shards each client lives. */
+  get #spread(): Record<string, number> {
+    return Object.fromEntries(this.#config.tenants.map(({ id, shards }) => [id, Math.min(shards, this.#shards.length)]));
   }
 
   /** The shards in which the tenant's meters may be. */
@@ -206,7 +215,8 @@ class Node implements Engine {
 
   #runShards(): void {
     const config = this.#config;
-    const spread = config.tenants.filter((tenant) => tenant.shards > 1).map((tenant) => tenant.id);
+    const spread = Object.entries(this.#spread).flatMap(([tenant, shards]) => (shards > 1 ? [tenant] : []));
+    const claims = spread.length === 0 ? null : createClaims(limits.claimSlots);
     this.#runner.start(
       (index) => ({
         index,
@@ -214,6 +224,7 @@ class Node implements Engine {
         directory: join(this.#directory, `shard-${index}`),
         plans: [...this.#plans.values()],
         splitTenants: spread,
+        claims,
         ack: config.ack,
         journalMaxBytes: Math.floor(config.journal.maxBytes / this.#shards.length),
         journalKeepMs: config.journal.keepMs,

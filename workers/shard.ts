@@ -1,6 +1,7 @@
 import { systemClock } from "../engine/base/clock.js";
 import { MeterstormError, messageOf } from "../engine/base/errors.js";
 import { nodeDisk } from "../engine/base/node-disk.js";
+import { MeterClaims } from "../engine/memory/claims.js";
 import { Life } from "../engine/memory/life.js";
 import { Outcome } from "../engine/memory/protocol.js";
 import { RingConsumer, RingProducer } from "../engine/memory/ring.js";
@@ -49,6 +50,7 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
     name: `shard ${task.index} of ${task.shards}`,
     plans: task.plans,
     splitTenants: new Set(task.splitTenants),
+    claims: task.claims === null ? null : new MeterClaims(task.claims),
     ack: task.ack,
     journalMaxBytes: task.journalMaxBytes,
     journalKeepMs: task.journalKeepMs,

@@ -40,12 +40,18 @@ export const limits = {
 
   /** Journal: one block is written with one call; a file of the journal holds many. */
   journalBlockBytes: 1 * MiB,
+  /** A frame that causes more than this, by closing years of periods, is journaled in several units. */
+  maxUnitBytes: 8 * MiB,
+  /** What is computed and not yet durable; beyond it nothing more is taken out of the ring. */
+  maxVolatileBytes: 64 * MiB,
   journalSegmentBytes: 64 * MiB,
   /** Rows that wait for the store in memory; beyond it they are read back from the journal. */
   sinkMemoryBytes: 64 * MiB,
   sinkBatchRows: 50_000,
 
   metersPerPage: 65_536,
+  /** Places for the meters of clients that are spread over shards, 16 bytes each; a power of two. */
+  claimSlots: 1 << 21,
   /** A reading further ahead of the clock than this is `ts_future`. */
   maxFutureMs: 3_600_000,
   /** 2000-01-01T00:00:00Z: a reading before it is `ts_too_old`. */

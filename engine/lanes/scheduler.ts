@@ -27,6 +27,8 @@ export class Scheduler {
   #microsPerByte = 0.02;
   #pauseScheduled = false;
   #waitingBytes = 0;
+  /** Nothing moves into the ring before the engine is open. */
+  #held = true;
 
   constructor(ring: RingProducer, nowMs: () => number, later: (delayMs: number, task: () => void) => void) {
     this.#ring = ring;
@@ -48,7 +50,8 @@ export class Scheduler {
    * copied once; else it waits in its lane. The payload is only valid during the call.
    */
   offer(lane: Lane, type: number, id: number, arrivalMs: number, payload: Uint8Array): void {
-    const straight = this.#active.length === 0 && lane.deficit >= 0 && this.#hasRoom() && lane.pauseMs(this.#nowMs()) === 0;
+    const straight =
+      !this.#held && this.#active.length === 0 && lane.deficit >= 0 && this.#hasRoom() && lane.pauseMs(this.#nowMs()) === 0;
     if (straight && this.#ring.write(type, id, lane.id, arrivalMs, payload)) return;
     lane.push({ type, id, arrivalMs, payload: payload.slice() });
     this.#waitingBytes += payload.length + RECORD_COST_BYTES;
@@ -58,8 +61,15 @@ export class Scheduler {
     }
   }
 
+  /** Lets frames into the ring from here on. */
+  open(): void {
+    this.#held = false;
+    this.pump();
+  }
+
   /** Moves frames while there is room, and makes them visible at once. */
   pump(): void {
+    if (this.#held) return;
     while (this.#active.length > 0 && this.#hasRoom()) {
       if (!this.#round()) break;
     }

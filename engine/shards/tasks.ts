@@ -17,6 +17,8 @@ export interface ShardTask {
   directory: string;
   plans: TenantPlan[];
   splitTenants: string[];
+  /** See `memory/claims.ts`; null where no client is spread over shards. */
+  claims: SharedArrayBuffer | null;
   ack: "durable" | "stored";
   journalMaxBytes: number;
   journalKeepMs: number;

@@ -15,6 +15,7 @@ function setUp() {
     () => clock.nowMs,
     (_delayMs, task) => clock.tasks.push(task),
   );
+  scheduler.open();
   return { scheduler, consumer, clock };
 }
 
@@ -143,6 +144,23 @@ test("a client over its readings per second waits, and goes on when its allowanc
   clock.tasks.pop()!();
   assert.equal(consumer.next(), true);
   assert.equal(consumer.id, 2);
+});
+
+test("nothing goes into the ring before the engine is open", () => {
+  const ring = createRing(limits.ringBytes);
+  const consumer = new RingConsumer(ring);
+  const scheduler = new Scheduler(
+    new RingProducer(ring),
+    () => 0,
+    () => undefined,
+  );
+  const lane = new Lane(0, "acme", 1, null);
+  scheduler.offer(lane, 1, 5, 0, frame(100));
+  scheduler.pump();
+  assert.equal(consumer.next(), false);
+  scheduler.open();
+  assert.equal(consumer.next(), true);
+  assert.equal(consumer.id, 5);
 });
 
 test("a ring that is full of what is not durable yet stops the lanes without losing a frame", () => {

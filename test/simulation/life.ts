@@ -108,6 +108,7 @@ export class Life {
       directory: "shard",
       name: "shard 0 of 1",
       plans,
+      claims: null,
       splitTenants: new Set(),
       ack,
       journalMaxBytes,

@@ -3,6 +3,7 @@ import { invariant, rejectCodeIndex } from "../../engine/base/errors.js";
 import { isId } from "../../engine/base/ids.js";
 import { limits } from "../../engine/base/limits.js";
 import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
+import type { MeterClaims } from "../../engine/memory/claims.js";
 import { AlertBook } from "../state/alerts.js";
 import { Applied, MeterBook } from "../state/book.js";
 import type { ChangedSet } from "../state/changed.js";
@@ -32,6 +33,8 @@ export class Applier {
   readonly book: MeterBook;
   readonly alerts: AlertBook;
   readonly out: EntryWriter;
+  /** Who owns the meters of clients that are spread over shards; null where none is. */
+  claims: MeterClaims | null = null;
   /** Meters with a new live reading since a cache last asked; null until one does. */
   changed: ChangedSet | null = null;
   readonly #plans: Map<string, TenantPlan>;
@@ -116,6 +119,7 @@ export class Applier {
     const tenant = this.directory.tenant(tenantNumber);
     const plan = this.#plans.get(tenant);
     if (plan === undefined || this.directory.meterCountOf(tenantNumber) >= plan.maxMeters) return METER_LIMIT;
+    if (split && this.claims?.claim(tenant, id, this.directory.datalogger(datalogger).id) === false) return METER_ELSEWHERE;
     const settings = settingsFor(plan, id);
     let settingsNumber = this.#numbersOfSame.get(settings);
     if (settingsNumber === undefined) {

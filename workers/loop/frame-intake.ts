@@ -47,6 +47,9 @@ export class FrameIntake {
   readonly #splitTenants: ReadonlySet<string>;
   readonly #rejectBudget = new Map<string, { hour: number; rows: number }>();
 
+  /** Readings of the frame that earlier units of it hold. */
+  #journaled = 0;
+
   seq = 0;
   /** Readings that were taken. */
   accepted = 0;
@@ -56,7 +59,11 @@ export class FrameIntake {
   /** Rejects of the frame, each as a JSON object. */
   rejects: string[] = [];
 
-  constructor(applier: Applier, counters: Counters, splitTenants: ReadonlySet<string>) {
+  /** Called when a unit of a frame is over that has more to come: the unit may be taken out of the writer. */
+  readonly #unitOver: () => void;
+
+  constructor(applier: Applier, counters: Counters, splitTenants: ReadonlySet<string>, unitOver: () => void) {
+    this.#unitOver = unitOver;
     this.#applier = applier;
     this.#counters = counters;
     this.#splitTenants = splitTenants;
@@ -86,6 +93,7 @@ export class FrameIntake {
       const answer = meter < 0 ? meter : applier.reading(meter, f64[double + 1]!, f64[double + 2]!, u32[word + 1]!, arrivalMs);
       if (answer === 0) this.accepted++;
       else this.#rejectBinary(session, datalogger, seq, i, alias, answer, arrivalMs, ring.bytes, word * 4);
+      if (applier.out.length > limits.maxUnitBytes) this.#cut();
     }
     return this.#end(session, seq);
   }
@@ -125,7 +133,7 @@ export class FrameIntake {
     this.#applier.out.beginUnit(UnitType.POST, arrivalMs, number, 0, 0, 0);
     this.#applier.nameDatalogger(origin.tenant, origin.datalogger);
     this.#readings(origin.tenant, number, frame.seq, frame.readings, arrivalMs);
-    this.#applier.out.endUnit(this.accepted);
+    this.#applier.out.endUnit(this.accepted - this.#journaled);
     this.#count(origin.tenant);
     return Taken.UNIT;
   }
@@ -135,6 +143,14 @@ export class FrameIntake {
     this.accepted = 0;
     this.count = 0;
     this.rejects = [];
+    this.#journaled = 0;
+  }
+
+  /** One frame may close years of hours of many meters; its rows leave in parts, so that no writer, unit or batch holds all of them. */
+  #cut(): void {
+    this.#applier.out.cutUnit(this.accepted - this.#journaled);
+    this.#journaled = this.accepted;
+    this.#unitOver();
   }
 
   #close(closeCode: number, code: string, message: string): number {
@@ -182,7 +198,7 @@ export class FrameIntake {
   }
 
   #end(session: Session, seq: number): number {
-    this.#applier.out.endUnit(this.accepted);
+    this.#applier.out.endUnit(this.accepted - this.#journaled);
     rememberFrame(this.#applier.directory.dataloggerState(session.dataloggerNumber), seq, frameHash.a, frameHash.b);
     this.#count(session.tenant);
     return Taken.UNIT;
@@ -227,6 +243,7 @@ export class FrameIntake {
       const answer = this.#textReading(tenant, datalogger, arrivalMs);
       if (answer === 0) this.accepted++;
       else this.#rejectText(tenant, datalogger, seq, i, answer, arrivalMs, readings[i]);
+      if (this.#applier.out.length > limits.maxUnitBytes) this.#cut();
     }
   }
 

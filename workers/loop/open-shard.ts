@@ -4,6 +4,7 @@ import { EntryWriter } from "../../engine/base/entries.js";
 import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
+import type { MeterClaims } from "../../engine/memory/claims.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Names, Sink } from "../../engine/store/interface.js";
 import { Journal, type JournalOptions } from "../journal/journal.js";
@@ -30,6 +31,8 @@ export interface OpenOptions {
   name: string;
   plans: readonly TenantPlan[];
   splitTenants: ReadonlySet<string>;
+  /** Shared by all shards; null where no client is spread over them. */
+  claims: MeterClaims | null;
   ack: "durable" | "stored";
   journalMaxBytes: number;
   journalKeepMs: number;
@@ -77,6 +80,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
   for await (const units of journal.replay(from)) replayer.replay(units);
   assertSameSettings(applier, options.plans);
   applier.adoptRules();
+  if (options.claims !== null) claimMeters(applier, options.claims, options.splitTenants);
   const stored = Math.max(replayer.stored, journal.first);
   const sink = options.openSink(applier.directory);
   loop = new ShardLoop(
@@ -119,6 +123,19 @@ async function backlog(journal: Journal, stored: number): Promise<number> {
   let readings = 0;
   for await (const units of journal.replay(stored)) readings += readingsIn([units]);
   return readings;
+}
+
+/** Claims again what the journal says; nobody else can have it, since no frame is taken before all shards are open. */
+function claimMeters(applier: Applier, claims: MeterClaims, splitTenants: ReadonlySet<string>): void {
+  const { directory } = applier;
+  applier.claims = claims;
+  for (const tenant of splitTenants) {
+    const number = directory.tenantNumber(tenant);
+    if (number < 0) continue;
+    for (const [id, meter] of directory.metersOf(number)) {
+      claims.claim(tenant, id, directory.datalogger(directory.meterOwner(meter)).id);
+    }
+  }
 }
 
 /** Settings that decide no row may change at any time; the rest belong to the rows that are already written. */
