@@ -152,26 +152,14 @@ export class EntryWriter {
     return bytes;
   }
 
-  /** Bytes of the open unit so far. */
-  get unitBytes(): number {
-    return this.length - this.#unitStart;
-  }
-
   /**
-   * Ends a unit that has grown large within its frame, and begins the next with the same head. Only the last unit of a frame keeps
-   * its seq: whoever finds the others alone knows the readings, and not the frame, which will be sent again.
+   * Closes a unit of a frame that goes on in another one. Only a frame's last unit keeps its seq: whoever finds the others
+   * alone after a crash knows the readings and not the frame, which is sent again.
    */
-  cutUnit(inputs: number): void {
-    const u = this.#unitStart >> 2;
-    const f = this.#unitStart >> 3;
-    const type = (this.#u32[u]! >>> 8) & 0xff;
-    const seq = this.#f64[f + 3]!;
-    const [hashA, hashB] = [this.#u32[u + 8]!, this.#u32[u + 9]!];
-    const arrivalMs = this.#f64[f + 1]!;
-    const datalogger = this.#u32[u + 4]!;
-    this.#f64[f + 3] = 0;
+  endPart(inputs: number): void {
+    invariant(this.#unitStart >= 0, "no unit was open");
+    this.#f64[(this.#unitStart >> 3) + 3] = 0;
     this.endUnit(inputs);
-    this.beginUnit(type, arrivalMs, datalogger, seq, hashA, hashB);
   }
 
   /** Takes back everything written since the unit began, and the unit. */

@@ -49,6 +49,8 @@ export class FrameIntake {
 
   /** Readings of the frame that earlier units of it hold. */
   #journaled = 0;
+  /** The head of the open unit. */
+  #unit = { type: 0, arrivalMs: 0, datalogger: 0, seq: 0, hashA: 0, hashB: 0 };
 
   seq = 0;
   /** Readings that were taken. */
@@ -130,7 +132,7 @@ export class FrameIntake {
     }
     if (!this.#mayBegin(origin.tenant, origin.datalogger, 429)) return Taken.CLOSE;
     const number = this.#applier.dataloggerNumber(origin.tenant, origin.datalogger);
-    this.#applier.out.beginUnit(UnitType.POST, arrivalMs, number, 0, 0, 0);
+    this.#beginUnit(UnitType.POST, arrivalMs, number, 0, 0, 0);
     this.#applier.nameDatalogger(origin.tenant, origin.datalogger);
     this.#readings(origin.tenant, number, frame.seq, frame.readings, arrivalMs);
     this.#applier.out.endUnit(this.accepted - this.#journaled);
@@ -148,9 +150,12 @@ export class FrameIntake {
 
   /** One frame may close years of hours of many meters; its rows leave in parts, so that no writer, unit or batch holds all of them. */
   #cut(): void {
-    this.#applier.out.cutUnit(this.accepted - this.#journaled);
+    const { out } = this.#applier;
+    const { type, arrivalMs, datalogger, seq, hashA, hashB } = this.#unit;
+    out.endPart(this.accepted - this.#journaled);
     this.#journaled = this.accepted;
     this.#unitOver();
+    out.beginUnit(type, arrivalMs, datalogger, seq, hashA, hashB);
   }
 
   #close(closeCode: number, code: string, message: string): number {
@@ -193,8 +198,19 @@ export class FrameIntake {
   }
 
   #begin(session: Session, type: number, arrivalMs: number, seq: number): number {
-    this.#applier.out.beginUnit(type, arrivalMs, session.dataloggerNumber, seq, frameHash.a, frameHash.b);
+    this.#beginUnit(type, arrivalMs, session.dataloggerNumber, seq, frameHash.a, frameHash.b);
     return this.#applier.nameDatalogger(session.tenant, session.datalogger);
+  }
+
+  #beginUnit(type: number, arrivalMs: number, datalogger: number, seq: number, hashA: number, hashB: number): void {
+    const unit = this.#unit;
+    unit.type = type;
+    unit.arrivalMs = arrivalMs;
+    unit.datalogger = datalogger;
+    unit.seq = seq;
+    unit.hashA = hashA;
+    unit.hashB = hashB;
+    this.#applier.out.beginUnit(type, arrivalMs, datalogger, seq, hashA, hashB);
   }
 
   #end(session: Session, seq: number): number {

@@ -1,5 +1,6 @@
 import type { Clock } from "../../engine/base/clock.js";
 import { entryBytes, Kind, NONE, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { limits } from "../../engine/base/limits.js";
 import { Input, type Origin, Outcome } from "../../engine/memory/protocol.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Sink } from "../../engine/store/interface.js";
@@ -71,7 +72,7 @@ export class ShardLoop {
     this.#ports = ports;
     this.#options = options;
     this.#applier = applier;
-    this.#intake = new FrameIntake(applier, this.counters, options.splitTenants);
+    this.#intake = new FrameIntake(applier, this.counters, options.splitTenants, () => this.#unitOver());
     this.#outbox = new Outbox(ports.output);
     this.#answers = new Answers(this.#outbox, applier.directory, this.#sessions);
     const ring = ports.input.bytes;
@@ -89,19 +90,19 @@ export class ShardLoop {
     );
   }
 
-  /** Takes one batch. Returns how many records it took; 0: there is nothing to do, or no room for it in the journal. */
+  /** Takes one batch. Returns how many records it took; 0: there is nothing to do, or no room for it in the journal or before it. */
   step(): number {
     const { input, journal } = this.#ports;
-    if (this.#isFull) {
+    if (this.#isFull || journal.appended - journal.durable > limits.maxVolatileBytes) {
       this.settle();
       return 0;
     }
     const out = this.#applier.out;
-    const base = journal.appended;
     out.reset();
     let taken = 0;
-    for (let bytes = 0; bytes < STEP_BYTES && input.next(); bytes += input.payloadBytes) {
-      this.#record(base);
+    const most = journal.appended + limits.maxVolatileBytes;
+    for (let bytes = 0; bytes < STEP_BYTES && journal.appended <= most && input.next(); bytes += input.payloadBytes) {
+      this.#record();
       taken++;
     }
     if (taken === 0) {
@@ -160,7 +161,7 @@ export class ShardLoop {
     this.#outbox.publish();
   }
 
-  #record(base: number): void {
+  #record(): void {
     const { input, clock } = this.#ports;
     switch (input.type) {
       case Input.BINARY:
@@ -172,18 +173,18 @@ export class ShardLoop {
           input.type === Input.BINARY
             ? this.#intake.binary(session, input, this.#u32, this.#f64)
             : this.#intake.text(session, input, this.#u32);
-        this.#afterFrame(session, taken, base);
+        this.#afterFrame(session, taken);
         this.#costs.add(input.extra, input.payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
         return;
       }
       case Input.HELLO:
-        this.#hello(base);
+        this.#hello();
         return;
       case Input.BYE:
         this.#sessions.delete(input.id);
         return;
       case Input.POST:
-        this.#post(base);
+        this.#post();
         return;
       case Input.QUERY:
         this.#outbox.sendText(Outcome.REPLY, input.id, 0, 0, answerQuery(this.#applier, this.#payloadText()));
@@ -191,12 +192,25 @@ export class ShardLoop {
     }
   }
 
+  /** Position behind what has been written so far. */
+  get #position(): number {
+    return this.#ports.journal.appended + this.#applier.out.length;
+  }
+
+  /** A unit of a frame that goes on: what is written goes to the journal, so that the writer stays small. */
+  #unitOver(): void {
+    const { out } = this.#applier;
+    this.#collectAlerts(this.#position);
+    this.#ports.journal.append(out.bytes());
+    out.reset();
+  }
+
   #payloadText(): string {
     const { bytes, payloadAt, payloadBytes } = this.#ports.input;
     return textDecoder.decode(bytes.slice(payloadAt, payloadAt + payloadBytes));
   }
 
-  #hello(base: number): void {
+  #hello(): void {
     const { input } = this.#ports;
     const { tenant, datalogger } = JSON.parse(this.#payloadText()) as Origin;
     const session = createSession(input.id, tenant, datalogger);
@@ -204,10 +218,10 @@ export class ShardLoop {
     const { directory } = this.#applier;
     const number = directory.tenantNumber(tenant);
     session.dataloggerNumber = number < 0 ? -1 : directory.dataloggerNumber(number, datalogger);
-    this.#answers.greeting(base + this.#applier.out.length, session, input.number);
+    this.#answers.greeting(this.#position, session, input.number);
   }
 
-  #afterFrame(session: Session, taken: number, base: number): void {
+  #afterFrame(session: Session, taken: number): void {
     const { input } = this.#ports;
     const { rejects, seq, fault } = this.#intake;
     if (taken === Taken.CLOSE) {
@@ -215,12 +229,12 @@ export class ShardLoop {
       this.#outbox.sendText(Outcome.CLOSE, session.id, fault.closeCode, 0, `${fault.code}\n${fault.message}`);
       return;
     }
-    const position = base + this.#applier.out.length;
+    const position = this.#position;
     this.#answers.frame(position, session, seq, input.payloadBytes, input.number, rejects);
     this.#collectAlerts(position);
   }
 
-  #post(base: number): void {
+  #post(): void {
     const { input, clock } = this.#ports;
     const { bytes, payloadAt, payloadBytes } = input;
     const originBytes = this.#u32[payloadAt >> 2]!;
@@ -233,7 +247,7 @@ export class ShardLoop {
       const { code, message } = fault;
       this.#outbox.sendText(Outcome.POSTED, input.id, fault.closeCode, 0, JSON.stringify({ error: { code, message } }));
     } else {
-      const position = base + this.#applier.out.length;
+      const position = this.#position;
       this.#answers.post(position, input.id, seq, accepted, input.number, rejects);
       this.#collectAlerts(position);
     }
