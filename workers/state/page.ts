@@ -146,7 +146,8 @@ class LevelColumns {
 
   constructor(slots: number) {
     this.sumLow = new Float64Array(slots);
-    this.min = new Float64Array(slots);
-    this.max = new Float64Array(slots);
+    // None: a page may get these columns while periods of meters that have no levels are open in it.
+    this.min = new Float64Array(slots).fill(Number.POSITIVE_INFINITY);
+    this.max = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
   }
 }
