@@ -248,7 +248,8 @@ class Node implements Engine {
     if (this.#gateway.draining) reasons.push("draining");
     const degraded: string[] = [];
     for (const { index, stats } of this.#shards)
-      if (stats !== null && stats.storeTrouble !== "") degraded.push(`shard ${index}: store: ${stats.storeTrouble}`);
+      if (stats !== null && stats.snapshotTrouble !== "") degraded.push(`shard ${index}: snapshot: ${stats.snapshotTrouble}`);
+    if (stats !== null && stats.storeTrouble !== "") degraded.push(`shard ${index}: store: ${stats.storeTrouble}`);
     const redis = this.#redis?.state();
     if (redis !== undefined && !redis.up) degraded.push(`redis: ${redis.error ?? "down"}`);
     return Promise.resolve({ ready: reasons.length === 0, reasons, degraded });

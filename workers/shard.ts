@@ -65,7 +65,7 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
   // Ref'd on purpose: the wait for the ring does not keep the thread's loop alive.
   const stats = setInterval(() => {
     life.beat();
-    shard.loop.reportStats();
+    shard.loop.reportStats(shard.snapshots.trouble);
   }, STATS_MS);
   const release = setInterval(() => void shard.snapshots.release(shard.loop.pump.position).catch(() => undefined), RELEASE_MS);
   shard.loop.pump.start();
@@ -94,7 +94,7 @@ async function drain(shard: OpenShard): Promise<void> {
   shard.loop.settle();
   await shard.loop.pump.stop(FLUSH_MS);
   shard.loop.settle();
-  shard.loop.reportStats();
+  shard.loop.reportStats(shard.snapshots.trouble);
   await shard.snapshots.write(shard.loop.pump.position);
   await shard.journal.close();
   await shard.sink.close();

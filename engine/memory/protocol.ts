@@ -59,4 +59,6 @@ export interface ShardStats {
   storeErrors: Record<string, number>;
   /** Why the store does not take rows now; empty when it does. */
   storeTrouble: string;
+  /** Why the last snapshot was not written; empty when it was. Costs a restart time, never data. */
+  snapshotTrouble: string;
 }

@@ -29,6 +29,8 @@ export type StoreOutcome = { ok: true } | ({ ok: false } & StoreFailure);
  * Within one call a later row of the same identity wins over an earlier one. One call at a time.
  */
 export interface Sink {
+  /** Most rows that a batch should have; `limits.sinkBatchRows` where it does not say. */
+  readonly batchRows?: number;
   /**
    * How long after a doubtful outcome, or after its sender died, an old copy of a batch may still commit, in milliseconds;
    * 0 where none can. Left out: 5,000.

@@ -44,7 +44,7 @@ export class Counters {
     this.#storeErrors.set(kind, (this.#storeErrors.get(kind) ?? 0) + 1);
   }
 
-  stats(journalBytes: number, meters: number, lagReadings: number, storeTrouble: string): ShardStats {
+  stats(journalBytes: number, meters: number, lagReadings: number, storeTrouble: string, snapshotTrouble: string): ShardStats {
     return {
       received: Object.fromEntries(this.#received),
       late: Object.fromEntries(this.#late),
@@ -56,6 +56,7 @@ export class Counters {
       journalBytes,
       meters,
       storeTrouble,
+      snapshotTrouble,
     };
   }
 }

@@ -153,10 +153,12 @@ export class ShardLoop {
     this.pump.notify();
   }
 
-  reportStats(): void {
+  /** `snapshotTrouble`: why the last snapshot failed; empty when it did not. */
+  reportStats(snapshotTrouble: string): void {
     const { journal } = this.#ports;
     const lag = this.#backlogReadings + this.counters.computedReadings - this.counters.storedReadings;
-    const stats = this.counters.stats(journal.bytesOnDisk, this.#applier.directory.meterCount, lag, this.pump.trouble);
+    const { meterCount } = this.#applier.directory;
+    const stats = this.counters.stats(journal.bytesOnDisk, meterCount, lag, this.pump.trouble, snapshotTrouble);
     this.#outbox.sendText(Outcome.STATS, 0, 0, 0, JSON.stringify(stats));
     this.#outbox.publish();
   }

@@ -107,7 +107,7 @@ export class SinkPump {
   }
 
   async #sendBatch(): Promise<boolean> {
-    const most = limits.sinkBatchRows * BYTES_PER_ROW;
+    const most = (this.#sink.batchRows ?? limits.sinkBatchRows) * BYTES_PER_ROW;
     // What is sent a second time ends exactly where the first time ended, so that readings are counted once.
     const behind = this.#furthest - this.#position;
     const batch = await this.#journal.read(this.#position, behind > 0 ? Math.min(behind, most) : most);

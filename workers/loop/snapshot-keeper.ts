@@ -13,6 +13,9 @@ const SNAPSHOT_EVERY_SHARE = 1 / 4;
 /** Of the budget: beyond it files go as soon as nobody needs them. */
 const KEEP_SHARE = 1 / 2;
 
+/** Pause after a snapshot that failed. */
+const RETRY_AFTER_MS = 30_000;
+
 export interface SnapshotOptions {
   disk: Disk;
   clock: Clock;
@@ -42,12 +45,16 @@ export class SnapshotKeeper {
     this.#position = options.position;
   }
 
+  /** Copying the whole state between every two batches would cost more than the replay that it saves. */
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
+
   get position(): number {
     return this.#position;
   }
 
   /** Call between batches: the state must be that of `journal.appended`. */
   maybeWrite(stored: number): void {
+    if (this.#options.clock.monotonicMs() < this.#pausedUntilMs) return;
     if (this.#writing === null && this.#options.journal.appended - this.#position >= this.#everyBytes) void this.write(stored);
   }
 
@@ -57,6 +64,7 @@ export class SnapshotKeeper {
     while (this.#writing !== null) await this.#writing;
     this.#writing = this.#write(stored).catch((error: unknown) => {
       this.trouble = messageOf(error);
+      this.#pausedUntilMs = this.#options.clock.monotonicMs() + RETRY_AFTER_MS;
     });
     await this.#writing;
     this.#writing = null;

@@ -32,6 +32,12 @@ export interface QuestDbSinkOptions {
  * so that the last row of an identity is the last to arrive. Nothing is retried in here.
  */
 export class QuestDbSink implements Sink {
+  /**
+   * Rows of one meter's hours overlap in time with those of thousands of others, and the server merges each transaction
+   * into what it has: with 50,000 rows a batch it took 2.7 µs of CPU a row, with 500,000 it takes 1.5. Shared out over
+   * two connections they stay below the rows that it commits at once (`cairo.max.uncommitted.rows`, 500,000).
+   */
+  readonly batchRows = 500_000;
   readonly #names: Names;
   readonly #clock: Clock;
   readonly #address: QuestDbAddress;
