@@ -247,9 +247,11 @@ class Node implements Engine {
     for (const shard of this.#shards) if (shard.trouble !== "") reasons.push(`shard ${shard.index}: ${shard.trouble}`);
     if (this.#gateway.draining) reasons.push("draining");
     const degraded: string[] = [];
-    for (const { index, stats } of this.#shards)
-      if (stats !== null && stats.snapshotTrouble !== "") degraded.push(`shard ${index}: snapshot: ${stats.snapshotTrouble}`);
-    if (stats !== null && stats.storeTrouble !== "") degraded.push(`shard ${index}: store: ${stats.storeTrouble}`);
+    for (const { index, stats } of this.#shards) {
+      if (stats === null) continue;
+      if (stats.storeTrouble !== "") degraded.push(`shard ${index}: store: ${stats.storeTrouble}`);
+      if (stats.snapshotTrouble !== "") degraded.push(`shard ${index}: snapshot: ${stats.snapshotTrouble}`);
+    }
     const redis = this.#redis?.state();
     if (redis !== undefined && !redis.up) degraded.push(`redis: ${redis.error ?? "down"}`);
     return Promise.resolve({ ready: reasons.length === 0, reasons, degraded });
