@@ -21,9 +21,9 @@ export interface Recorded {
   readonly hoursOfDay: ReadonlyMap<string, number>;
 }
 
-/** Amounts within hours, the first `most` of the file, as a register that starts at 0 would show them. */
-export function recordedEnergy(file: string, timezone: string, decimals: number, most: number): Recorded {
-  const rows = readCsv(file, decimals).slice(0, most);
+/** Amounts within hours, as a register that starts at 0 would show them. */
+export function recordedEnergy(file: string, timezone: string, decimals: number): Recorded {
+  const rows = readCsv(file, decimals);
   const scale = 10 ** decimals;
   const meter = file.replace("-hourly.csv", "");
   const readings = [{ meter, ts: rows[0]!.ts, value: 0 }];
@@ -46,9 +46,9 @@ export function recordedEnergy(file: string, timezone: string, decimals: number,
   return { meter, settings, readings, hours, days, hoursOfDay: hoursOfDay(rows, localDate) };
 }
 
-/** A level that was read every hour, the first `most` times of the file: straight lines between the readings. */
-export function recordedLevel(file: string, timezone: string, decimals: number, most: number): Recorded {
-  const rows = readCsv(file, decimals).slice(0, most);
+/** A level that was read every hour: straight lines between the readings. */
+export function recordedLevel(file: string, timezone: string, decimals: number): Recorded {
+  const rows = readCsv(file, decimals);
   const scale = 10 ** decimals;
   const meter = file.replace("-hourly.csv", "");
   const localDate = dateIn(timezone);
