@@ -17,13 +17,17 @@ export interface BenchEngine {
 }
 
 /** The engine as people run it, with a client for each of the fleet's, ready for frames. Without a store where `questdb` is null. */
-export async function startBenchEngine(size: Pick<BenchSize, "clients">, questdb: string | null): Promise<BenchEngine> {
+export async function startBenchEngine(
+  size: Pick<BenchSize, "clients">,
+  questdb: string | null,
+  ack: "durable" | "stored" = "durable",
+): Promise<BenchEngine> {
   const folder = temporaryDirectory("bench");
   const [port = 0] = await freePorts(1);
   const url = `http://127.0.0.1:${port}`;
   const config = join(folder, "meterstorm.json");
   mkdirSync(join(folder, "data"));
-  writeFileSync(config, JSON.stringify(configOf(size.clients, port, join(folder, "data"), questdb)));
+  writeFileSync(config, JSON.stringify({ ...configOf(size.clients, port, join(folder, "data"), questdb), ack }));
   const env: Record<string, string> = questdb === null ? { METERSTORM_BENCH: "1", METERSTORM_BENCH_STORE: "none" } : {};
   const engine = startProcess(process.execPath, [mainFile, "serve", "--config", config], env, join(folder, "engine.log"));
   try {
@@ -44,7 +48,7 @@ export async function startBenchEngine(size: Pick<BenchSize, "clients">, questdb
   };
 }
 
-function configOf(clients: number, port: number, dataDir: string, questdb: string | null): unknown {
+function configOf(clients: number, port: number, dataDir: string, questdb: string | null): object {
   return {
     listen: { host: "127.0.0.1", port },
     dataDir,

@@ -2,12 +2,10 @@ import { isId } from "../base/ids.js";
 import { limits } from "../base/limits.js";
 import type { Identity } from "../config/keys.js";
 import type { TenantConfig } from "../config/schema.js";
-import { type Window, Windows } from "../lanes/windows.js";
+import { Windows } from "../lanes/windows.js";
 import { Input, Outcome } from "../memory/protocol.js";
 import { type LaneOfClient, type OutcomeListener, type Shard, textOf } from "../shards/shard.js";
 import {
-  type Connection,
-  type ConnectionHandler,
   errorAnswer,
   type HttpAnswer,
   type HttpRequest,
@@ -15,9 +13,8 @@ import {
   type UpgradeAnswer,
   type UpgradeRequest,
 } from "./network.js";
+import { laneOf, PROTOCOL, Session, type SessionHost } from "./session.js";
 
-export const PROTOCOL = "meterstorm.v1";
-const NO_BYTES = new Uint8Array(0);
 const utf8 = new TextEncoder();
 
 export interface GatewayOptions {
@@ -40,11 +37,11 @@ export interface GatewayOptions {
  * Where readings come in. Checks who it is, how much may be in flight and how large a frame is; everything else
  * about a frame is the shard's business. Answers go out as the shards report what is safe.
  */
-export class Gateway implements OutcomeListener {
+export class Gateway implements OutcomeListener, SessionHost {
   readonly #options: GatewayOptions;
   readonly windows = new Windows();
-  readonly #sessions = new Map<number, SessionHandler>();
-  readonly #byDatalogger = new Map<string, SessionHandler>();
+  readonly #sessions = new Map<number, Session>();
+  readonly #byDatalogger = new Map<string, Session>();
   readonly #connections = new Map<string, number>();
   readonly #posts = new Map<number, { resolve: (answer: HttpAnswer) => void; parts: string }>();
   #nextId = 1;
@@ -82,7 +79,7 @@ export class Gateway implements OutcomeListener {
     const shard = this.#options.shardOf(tenant.id, datalogger);
     const full = this.#laneFull(laneOf(shard, tenant), 0);
     if (full !== null) return { accept: false, answer: full };
-    return { accept: true, protocol: PROTOCOL, handler: new SessionHandler(this, this.#nextId++, tenant, datalogger, shard) };
+    return { accept: true, protocol: PROTOCOL, handler: new Session(this, this.#nextId++, tenant, datalogger, shard) };
   }
 
   /** `POST /v1/readings`. */
@@ -158,16 +155,16 @@ export class Gateway implements OutcomeListener {
   }
 
   /** A connection is open: an older one of the same datalogger has to go. */
-  register(session: SessionHandler): void {
+  register(session: Session): void {
     const key = keyOf(session.tenant.id, session.datalogger);
     const older = this.#byDatalogger.get(key);
-    if (older !== undefined) older.end(1008, "replaced", "another connection of this datalogger was opened");
+    if (older !== undefined) older.end(1008, "replaced");
     this.#byDatalogger.set(key, session);
     this.#sessions.set(session.id, session);
     this.#connections.set(session.tenant.id, this.connectionsOf(session.tenant.id) + 1);
   }
 
-  unregister(session: SessionHandler): void {
+  unregister(session: Session): void {
     this.#sessions.delete(session.id);
     const key = keyOf(session.tenant.id, session.datalogger);
     if (this.#byDatalogger.get(key) === session) this.#byDatalogger.delete(key);
@@ -226,7 +223,7 @@ export class Gateway implements OutcomeListener {
 
   /** Ends every connection, for a shutdown. */
   closeAll(code: number, reason: string): void {
-    for (const session of [...this.#sessions.values()]) session.end(code, reason, "");
+    for (const session of [...this.#sessions.values()]) session.end(code, reason);
     for (const { resolve } of this.#posts.values())
       resolve(errorAnswer(503, "draining", "the engine is shutting down; send it again", { "retry-after": "2" }));
     this.#posts.clear();
@@ -235,135 +232,4 @@ export class Gateway implements OutcomeListener {
 
 function keyOf(tenant: string, datalogger: string): string {
   return `${tenant}\n${datalogger}`;
-}
-
-export function laneOf(shard: Shard, tenant: TenantConfig): LaneOfClient {
-  return shard.lane({ tenant: tenant.id, weight: tenant.weight, readingsPerSecond: tenant.limits.readingsPerSecond });
-}
-
-/** Of acks that a client leaves unread, this much is handed to the transport; with the largest ack it stays below what cuts it off. */
-const UNREAD_ACK_BYTES = 128 * 1024;
-
-interface HeldAck {
-  seq: number;
-  bytes: number;
-  rejected: string;
-}
-
-/** One datalogger's connection. */
-class SessionHandler implements ConnectionHandler {
-  readonly id: number;
-  readonly tenant: TenantConfig;
-  readonly datalogger: string;
-  readonly #gateway: Gateway;
-  readonly #shard: Shard;
-  readonly #lane: LaneOfClient;
-  readonly #window: Window;
-  #connection: Connection | null = null;
-  #ended = false;
-  #bindBytes = 0;
-  /** Acks for a client that reads slower than they come: lists of rejects are longer than the frames that they are about. */
-  readonly #held: HeldAck[] = [];
-
-  constructor(gateway: Gateway, id: number, tenant: TenantConfig, datalogger: string, shard: Shard) {
-    this.#gateway = gateway;
-    this.id = id;
-    this.tenant = tenant;
-    this.datalogger = datalogger;
-    this.#shard = shard;
-    this.#lane = laneOf(shard, tenant);
-    this.#window = gateway.windows.open(this.#lane);
-  }
-
-  open(connection: Connection): void {
-    this.#connection = connection;
-    this.#gateway.register(this);
-    const origin = JSON.stringify({ tenant: this.tenant.id, datalogger: this.datalogger });
-    // Through the lane: what an older connection sent is taken first, so the welcome knows of it.
-    this.#shard.send(this.#lane, Input.HELLO, this.id, Date.now(), utf8.encode(origin));
-  }
-
-  message(payload: Uint8Array, binary: boolean): void {
-    if (this.#ended) return;
-    if (payload.length > limits.maxFrameBytes) {
-      this.fail(1009, "frame_too_large", `a frame has at most ${limits.maxFrameBytes} bytes; this one has ${payload.length}`);
-      return;
-    }
-    if (!this.#gateway.windows.take(this.#window, payload.length)) {
-      const message = `more than ${this.#window.largest} bytes of frames, the window, are unacked; wait for acks`;
-      this.fail(1008, "over_window", message);
-      return;
-    }
-    if (binary && payload[0] === 2) {
-      this.#bindBytes += payload.length;
-      if (this.#bindBytes > limits.maxBindBytes) {
-        this.fail(1008, "bind_limit", `one connection binds at most ${limits.maxBindBytes} bytes of meter ids`);
-        return;
-      }
-    }
-    this.#shard.send(this.#lane, binary ? Input.BINARY : Input.TEXT, this.id, Date.now(), payload);
-  }
-
-  closed(): void {
-    this.#ended = true;
-    this.#connection = null;
-    this.#gateway.windows.close(this.#window);
-    this.#gateway.unregister(this);
-    this.#shard.send(this.#lane, Input.BYE, this.id, Date.now(), NO_BYTES);
-  }
-
-  welcome(lastSeq: number, ack: string): void {
-    const { maxFrameBytes } = limits;
-    const window = this.#gateway.windows.sizeOf(this.#window);
-    this.#connection?.send(
-      JSON.stringify({
-        type: "welcome",
-        protocol: PROTOCOL,
-        tenant: this.tenant.id,
-        datalogger: this.datalogger,
-        ack,
-        lastSeq,
-        window,
-        maxFrameBytes,
-      }),
-    );
-  }
-
-  /** While the client leaves acks unread, further ones wait, and with them their part of the window: so they are bounded as it is. */
-  acked(seq: number, bytes: number, rejected: string): void {
-    const unread = this.#connection?.unreadBytes ?? 0;
-    if (!this.#ended && (this.#held.length > 0 || unread > UNREAD_ACK_BYTES)) this.#held.push({ seq, bytes, rejected });
-    else this.#ack({ seq, bytes, rejected });
-  }
-
-  drained(): void {
-    let sent = 0;
-    for (const ack of this.#held) {
-      if ((this.#connection?.unreadBytes ?? 0) > UNREAD_ACK_BYTES) break;
-      this.#ack(ack);
-      sent++;
-    }
-    this.#held.splice(0, sent);
-  }
-
-  #ack({ seq, bytes, rejected }: HeldAck): void {
-    this.#gateway.windows.give(this.#window, bytes);
-    if (this.#ended) return;
-    const window = this.#gateway.windows.sizeOf(this.#window);
-    const rejects = rejected === "" ? "" : `,"rejected":[${rejected}]`;
-    this.#connection?.send(`{"type":"ack","seq":${seq},"window":${window}${rejects}}`);
-  }
-
-  /** Says what is wrong, then closes. */
-  fail(closeCode: number, code: string, message: string): void {
-    if (this.#ended) return;
-    this.#connection?.send(JSON.stringify({ type: "error", code, message }));
-    this.end(closeCode, code, message);
-  }
-
-  end(closeCode: number, reason: string, _message: string): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#connection?.close(closeCode, reason);
-  }
 }

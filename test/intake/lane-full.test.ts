@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { limits } from "../../engine/base/limits.js";
 import type { TenantConfig } from "../../engine/config/schema.js";
-import { Gateway, PROTOCOL } from "../../engine/intake/gateway.js";
+import { Gateway } from "../../engine/intake/gateway.js";
+import { PROTOCOL } from "../../engine/intake/session.js";
 import { Shard } from "../../engine/shards/shard.js";
 
 const FRAME = new Uint8Array(limits.maxFrameBytes);

@@ -1,15 +1,16 @@
 import { isUtf8 } from "node:buffer";
-import { NONE, UnitType } from "../../engine/base/entries.js";
-import { REJECT_CODES, type RejectCode, rejectCodeIndex } from "../../engine/base/errors.js";
+import { UnitType } from "../../engine/base/entries.js";
+import { rejectCodeIndex } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import { Input, type Origin } from "../../engine/memory/protocol.js";
 import type { RingConsumer } from "../../engine/memory/ring.js";
-import { BINARY_HEADER_BYTES, Header, header, readBindings, readHeader } from "../decode/binary.js";
+import { BINARY_HEADER_BYTES, BINARY_READING_BYTES, Header, header, readBindings, readHeader } from "../decode/binary.js";
 import { frameHash, hashFrame } from "../decode/frame-hash.js";
 import { jsonOf, reading, readReading, readTextFrame, timestampOf } from "../decode/text.js";
 import { isRemembered, rememberFrame } from "../state/directory.js";
 import { type Applier, rejectOf } from "./applier.js";
 import type { Counters } from "./counters.js";
+import { printable, Rejects, wholeCharacters } from "./rejects.js";
 import { bindAlias, pendingName, type Session, UNBOUND } from "./sessions.js";
 
 /** What became of a frame, for the loop to answer. */
@@ -28,7 +29,6 @@ const TS_INVALID = -1 - rejectCodeIndex("ts_invalid");
 const VALUE_INVALID = -1 - rejectCodeIndex("value_invalid");
 const REV_INVALID = -1 - rejectCodeIndex("rev_invalid");
 const EXCHANGE_INVALID = -1 - rejectCodeIndex("exchange_invalid");
-const MALFORMED = rejectCodeIndex("malformed");
 const MAX_REV = 2 ** 32 - 1;
 
 export interface Fault {
@@ -45,7 +45,7 @@ export class FrameIntake {
   readonly #applier: Applier;
   readonly #counters: Counters;
   readonly #splitTenants: ReadonlySet<string>;
-  readonly #rejectBudget = new Map<string, { hour: number; rows: number }>();
+  readonly #rejects: Rejects;
 
   /** Readings of the frame that earlier units of it hold. */
   #journaled = 0;
@@ -58,9 +58,6 @@ export class FrameIntake {
   /** Readings in the frame. */
   count = 0;
   fault: Fault = { closeCode: 0, code: "", message: "" };
-  /** Rejects of the frame, each as a JSON object. */
-  rejects: string[] = [];
-
   /** Called when a unit of a frame is over that has more to come: the unit may be taken out of the writer. */
   readonly #unitOver: () => void;
 
@@ -68,7 +65,13 @@ export class FrameIntake {
     this.#unitOver = unitOver;
     this.#applier = applier;
     this.#counters = counters;
+    this.#rejects = new Rejects(applier.out, counters);
     this.#splitTenants = splitTenants;
+  }
+
+  /** Rejects of the frame, each as a JSON object. */
+  get rejects(): readonly string[] {
+    return this.#rejects.list;
   }
 
   binary(session: Session, ring: RingConsumer, u32: Uint32Array, f64: Float64Array): number {
@@ -94,7 +97,7 @@ export class FrameIntake {
       if (meter < 0) meter = this.#resolveAlias(session, alias, meter, datalogger);
       const answer = meter < 0 ? meter : applier.reading(meter, f64[double + 1]!, f64[double + 2]!, u32[word + 1]!, arrivalMs);
       if (answer === 0) this.accepted++;
-      else this.#rejectBinary(session, datalogger, seq, i, alias, answer, arrivalMs, ring.bytes, word * 4);
+      else this.#rejectBinary(session, i, alias, answer, ring.bytes.subarray(word * 4, word * 4 + BINARY_READING_BYTES));
       if (applier.out.length > limits.maxUnitBytes) this.#cut();
     }
     return this.#end(session, seq);
@@ -112,7 +115,7 @@ export class FrameIntake {
     if (known !== Taken.UNIT) return known;
     if (frame.readings === null) return this.#malformed(session, arrivalMs, frame.fault, ring);
     const datalogger = this.#begin(session, UnitType.FRAME, arrivalMs, frame.seq);
-    this.#readings(session.tenant, datalogger, frame.seq, frame.readings, arrivalMs);
+    this.#readings(session.tenant, datalogger, frame.readings, arrivalMs);
     return this.#end(session, frame.seq);
   }
 
@@ -134,7 +137,8 @@ export class FrameIntake {
     const number = this.#applier.dataloggerNumber(origin.tenant, origin.datalogger);
     this.#beginUnit(UnitType.POST, arrivalMs, number, 0, 0, 0);
     this.#applier.nameDatalogger(origin.tenant, origin.datalogger);
-    this.#readings(origin.tenant, number, frame.seq, frame.readings, arrivalMs);
+    this.#rejects.of(origin.tenant, number, frame.seq, arrivalMs);
+    this.#readings(origin.tenant, number, frame.readings, arrivalMs);
     this.#applier.out.endUnit(this.accepted - this.#journaled);
     this.#count(origin.tenant);
     return Taken.UNIT;
@@ -144,7 +148,7 @@ export class FrameIntake {
     this.seq = 0;
     this.accepted = 0;
     this.count = 0;
-    this.rejects = [];
+    this.#rejects.clear();
     this.#journaled = 0;
   }
 
@@ -199,6 +203,7 @@ export class FrameIntake {
 
   #begin(session: Session, type: number, arrivalMs: number, seq: number): number {
     this.#beginUnit(type, arrivalMs, session.dataloggerNumber, seq, frameHash.a, frameHash.b);
+    this.#rejects.of(session.tenant, session.dataloggerNumber, seq, arrivalMs);
     return this.#applier.nameDatalogger(session.tenant, session.datalogger);
   }
 
@@ -229,12 +234,11 @@ export class FrameIntake {
 
   /** A frame with a seq and nothing else that can be read: acked, kept raw, so that nobody sends it for ever. */
   #malformed(session: Session, arrivalMs: number, fault: string, ring: RingConsumer): number {
-    const datalogger = this.#begin(session, UnitType.FRAME, arrivalMs, this.seq);
+    this.#begin(session, UnitType.FRAME, arrivalMs, this.seq);
     const frame = ring.bytes.subarray(ring.payloadAt, ring.payloadAt + ring.payloadBytes);
     const kept = limits.rejectedFrameBytes;
     const raw = printable(ring.type === Input.TEXT ? wholeCharacters(frame, kept) : frame.subarray(0, kept));
-    this.rejects.push(JSON.stringify({ seq: this.seq, code: "malformed", message: fault }));
-    this.#keepReject(session.tenant, datalogger, MALFORMED, arrivalMs, this.seq, NONE, "", raw);
+    this.#rejects.frame(fault, raw);
     return this.#end(session, this.seq);
   }
 
@@ -252,13 +256,13 @@ export class FrameIntake {
     return this.#applier.meter(number, id, datalogger, this.#splitTenants.has(tenant));
   }
 
-  #readings(tenant: string, datalogger: number, seq: number, readings: readonly unknown[], arrivalMs: number): void {
+  #readings(tenant: string, datalogger: number, readings: readonly unknown[], arrivalMs: number): void {
     this.count = readings.length;
     for (let i = 0; i < readings.length; i++) {
       readReading(readings[i]);
       const answer = this.#textReading(tenant, datalogger, arrivalMs);
       if (answer === 0) this.accepted++;
-      else this.#rejectText(tenant, datalogger, seq, i, answer, arrivalMs, readings[i]);
+      else this.#rejectText(i, answer, readings[i]);
       if (this.#applier.out.length > limits.maxUnitBytes) this.#cut();
     }
   }
@@ -292,69 +296,16 @@ export class FrameIntake {
     );
   }
 
-  #rejectText(
-    tenant: string,
-    datalogger: number,
-    seq: number,
-    index: number,
-    answer: number,
-    arrivalMs: number,
-    element: unknown,
-  ): void {
+  #rejectText(index: number, answer: number, element: unknown): void {
     const id = typeof reading.meter === "string" ? wellFormed(reading.meter.slice(0, limits.maxIdChars)) : "";
     const raw = Buffer.from(jsonOf(element, limits.rejectedReadingBytes));
-    this.#reject(tenant, datalogger, seq, index, answer, arrivalMs, id, wholeCharacters(raw, limits.rejectedReadingBytes));
+    this.#rejects.reading(index, rejectOf(answer), id, wholeCharacters(raw, limits.rejectedReadingBytes));
   }
 
-  #rejectBinary(
-    session: Session,
-    datalogger: number,
-    seq: number,
-    index: number,
-    alias: number,
-    answer: number,
-    arrivalMs: number,
-    u8: Uint8Array,
-    at: number,
-  ): void {
+  #rejectBinary(session: Session, index: number, alias: number, answer: number, raw: Uint8Array): void {
     const bound = alias < session.aliases.length ? session.aliases[alias]! : UNBOUND;
     const id = bound >= 0 ? this.#applier.directory.meter(bound) : bound < UNBOUND ? (pendingName(session, bound) ?? "") : "";
-    this.#reject(session.tenant, datalogger, seq, index, answer, arrivalMs, id, printable(u8.subarray(at, at + 24)));
-  }
-
-  #reject(
-    tenant: string,
-    datalogger: number,
-    seq: number,
-    index: number,
-    answer: number,
-    arrivalMs: number,
-    id: string,
-    raw: Uint8Array,
-  ): void {
-    const code = rejectOf(answer);
-    this.rejects.push(JSON.stringify({ ...(seq > 0 ? { seq } : {}), index, meter: id, code: REJECT_CODES[code] }));
-    this.#keepReject(tenant, datalogger, code, arrivalMs, seq, index, id, raw);
-  }
-
-  #keepReject(
-    tenant: string,
-    datalogger: number,
-    code: number,
-    arrivalMs: number,
-    seq: number,
-    index: number,
-    id: string,
-    raw: Uint8Array,
-  ): void {
-    this.#counters.rejected(tenant, REJECT_CODES[code] as RejectCode);
-    const hour = Math.floor(arrivalMs / 3_600_000);
-    let budget = this.#rejectBudget.get(tenant);
-    if (budget === undefined || budget.hour !== hour) {
-      budget = { hour, rows: 0 };
-      this.#rejectBudget.set(tenant, budget);
-    }
-    if (budget.rows++ < limits.rejectedRowsPerHour) this.#applier.out.reject(datalogger, code, arrivalMs, seq, index, id, raw);
+    this.#rejects.reading(index, rejectOf(answer), id, printable(raw));
   }
 }
 
@@ -365,18 +316,4 @@ function wellFormed(text: string): string {
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
-}
-
-/** The beginning of UTF-8 text, at most `maxBytes`, that ends with a whole character. */
-function wholeCharacters(text: Uint8Array, maxBytes: number): Uint8Array {
-  if (text.length <= maxBytes) return text;
-  let end = maxBytes;
-  while (end > 0 && (text[end]! & 0xc0) === 0x80) end--;
-  return text.subarray(0, end);
-}
-
-/** Raw bytes as text that a table can hold: UTF-8 where it is, else hex. */
-function printable(bytes: Uint8Array): Uint8Array {
-  const copy = bytes.slice();
-  return isUtf8(copy) && !copy.includes(0) ? copy : Buffer.from(Buffer.from(copy).toString("hex"));
 }
