@@ -8,7 +8,7 @@ import { limits } from "../base/limits.js";
 import { packageRoot } from "../base/package-root.js";
 import { type MeterSettings, settingsFor, type TenantPlan } from "../base/settings.js";
 import type { Identity } from "../config/keys.js";
-import { errorAnswer, type HttpAnswer, type HttpRequest, jsonAnswer, textAnswer } from "../intake/network.js";
+import { errorAnswer, type HttpAnswer, type HttpRequest, jsonAnswer, textAnswer, unauthorizedAnswer } from "../intake/network.js";
 import type { Shard } from "../shards/shard.js";
 import type { Store } from "../store/interface.js";
 import { incidentsOf } from "./incidents.js";
@@ -98,14 +98,7 @@ export class Api {
   async #query(request: HttpRequest): Promise<HttpAnswer> {
     const identity = this.#options.authenticate(request.authorization);
     if (identity === null) {
-      return errorAnswer(
-        401,
-        "unauthorized",
-        "send Authorization: Bearer <tenant>.<keyId>.<secret> with a token that this engine knows",
-        {
-          "www-authenticate": "Bearer",
-        },
-      );
+      return unauthorizedAnswer();
     }
     if (identity.role === "ingest")
       return errorAnswer(403, "forbidden", `this key's role is "ingest"; queries take "read" or "admin"`);

@@ -162,13 +162,6 @@ export class EntryWriter {
     this.endUnit(inputs);
   }
 
-  /** Takes back everything written since the unit began, and the unit. */
-  dropUnit(): void {
-    invariant(this.#unitStart >= 0, "no unit was open");
-    this.length = this.#unitStart;
-    this.#unitStart = -1;
-  }
-
   /** `kind` is READING, REWRITE, LATE or INPUT; `delta` NaN where it is unknown. */
   reading(kind: number, meter: number, ts: number, value: number, delta: number, rev: number, flags: number): void {
     const at = this.#claim(READING_BYTES);

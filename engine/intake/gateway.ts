@@ -12,6 +12,7 @@ import {
   textAnswer,
   type UpgradeAnswer,
   type UpgradeRequest,
+  unauthorizedAnswer,
 } from "./network.js";
 import { laneOf, PROTOCOL, Session, type SessionHost } from "./session.js";
 
@@ -133,14 +134,7 @@ export class Gateway implements OutcomeListener, SessionHost {
     const identity = this.#options.authenticate(authorization);
     const tenant = identity === null ? undefined : this.#options.tenant(identity.tenant);
     if (identity === null || tenant === undefined) {
-      return errorAnswer(
-        401,
-        "unauthorized",
-        "send Authorization: Bearer <tenant>.<keyId>.<secret> with a token that this engine knows",
-        {
-          "www-authenticate": "Bearer",
-        },
-      );
+      return unauthorizedAnswer();
     }
     if (identity.role === "read")
       return errorAnswer(403, "forbidden", `this key's role is "read"; sending readings takes "ingest" or "admin"`);

@@ -78,3 +78,9 @@ export function textAnswer(status: number, json: string, headers?: Record<string
 export function errorAnswer(status: number, code: string, message: string, headers?: Record<string, string>): HttpAnswer {
   return jsonAnswer(status, { error: { code, message } }, headers);
 }
+
+/** The answer to a request whose token is missing or unknown. */
+export function unauthorizedAnswer(): HttpAnswer {
+  const message = "send Authorization: Bearer <tenant>.<keyId>.<secret> with a token that this engine knows";
+  return errorAnswer(401, "unauthorized", message, { "www-authenticate": "Bearer" });
+}

@@ -1,50 +1,32 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { crc32 } from "node:zlib";
-import type { Disk, DiskFile } from "../../engine/base/disk.js";
+import type { Disk } from "../../engine/base/disk.js";
+import { dressedDisk } from "../support/dressed-disk.js";
 import { crashRun } from "./crash-run.js";
 
 const seeds = 4000;
 /** Another range of seeds: `JOURNAL_SEED=123456` tries so many from there on. */
 const firstSeed = Number(process.env["JOURNAL_SEED"] ?? 1);
 
-/** A disk whose files are dressed up by `file` and whose other calls are replaced by `changes`. */
-function dressed(disk: Disk, changes: Partial<Disk>, file?: (file: DiskFile) => Partial<DiskFile>): Disk {
-  const base: Disk = {
-    makeDirectory: (path) => disk.makeDirectory(path),
-    list: (path) => disk.list(path),
-    read: (path) => disk.read(path),
-    readAt: (path, offset, length) => disk.readAt(path, offset, length),
-    rename: (from, to) => disk.rename(from, to),
-    remove: (path) => disk.remove(path),
-    truncate: (path, length) => disk.truncate(path, length),
-    syncDirectory: (path) => disk.syncDirectory(path),
-    create: async (path) => {
-      const inner = await disk.create(path);
-      const plain: DiskFile = { append: (pieces) => inner.append(pieces), sync: () => inner.sync(), close: () => inner.close() };
-      return { ...plain, ...file?.(inner) };
-    },
-  };
-  return { ...base, ...changes };
-}
-
 /** Ways to get it wrong. Each must be found by some seed, or the runs prove nothing. */
 const wrong: Record<string, (disk: Disk) => Disk> = {
-  "reports as durable without a sync": (disk) => dressed(disk, {}, () => ({ sync: () => Promise.resolve() })),
+  "reports as durable without a sync": (disk) => dressedDisk(disk, {}, () => ({ sync: () => Promise.resolve() })),
   "reports as durable before the sync is done": (disk) =>
-    dressed(disk, {}, (file) => ({
+    dressedDisk(disk, {}, (file) => ({
       sync: () => {
         file.sync().catch(() => {});
         return Promise.resolve();
       },
     })),
-  "takes a failed sync for a good one": (disk) => dressed(disk, {}, (file) => ({ sync: () => file.sync().catch(() => {}) })),
+  "takes a failed sync for a good one": (disk) => dressedDisk(disk, {}, (file) => ({ sync: () => file.sync().catch(() => {}) })),
   "takes a failed append for a good one": (disk) =>
-    dressed(disk, {}, (file) => ({ append: (pieces) => file.append(pieces).catch(() => {}) })),
-  "does not sync the names of its files": (disk) => dressed(disk, { syncDirectory: () => Promise.resolve() }),
-  "trusts a torn tail": (disk) => dressed(disk, { readAt: (path, offset, length) => readRepaired(disk, path, offset, length) }),
+    dressedDisk(disk, {}, (file) => ({ append: (pieces) => file.append(pieces).catch(() => {}) })),
+  "does not sync the names of its files": (disk) => dressedDisk(disk, { syncDirectory: () => Promise.resolve() }),
+  "trusts a torn tail": (disk) =>
+    dressedDisk(disk, { readAt: (path, offset, length) => readRepaired(disk, path, offset, length) }),
   "appends the pieces in another order": (disk) =>
-    dressed(disk, {}, (file) => ({ append: (pieces) => file.append(pieces.length > 4 ? [...pieces].reverse() : pieces) })),
+    dressedDisk(disk, {}, (file) => ({ append: (pieces) => file.append(pieces.length > 4 ? [...pieces].reverse() : pieces) })),
 };
 
 /** Reads a file of the journal with every checksum put right and the last payload filled up: as if none were checked. */

@@ -23,6 +23,20 @@ export interface Happened {
   rows: number;
 }
 
+export function nothingHappened(): Happened {
+  return {
+    powerCuts: 0,
+    kills: 0,
+    stops: 0,
+    failures: 0,
+    frames: 0,
+    resent: 0,
+    lateCommits: 0,
+    alertsTold: 0,
+    rows: 0,
+  };
+}
+
 const HARMLESS = ["EIO", "ENOSPC", "journal_failed"];
 
 /**
@@ -54,17 +68,7 @@ class NodeRun implements Watcher {
   readonly #acts: Act[] = [];
   #disk: SimDisk;
   #life: Life;
-  readonly #happened: Happened = {
-    powerCuts: 0,
-    kills: 0,
-    stops: 0,
-    failures: 0,
-    frames: 0,
-    resent: 0,
-    lateCommits: 0,
-    alertsTold: 0,
-    rows: 0,
-  };
+  readonly #happened: Happened = nothingHappened();
 
   constructor(seed: number, wrong: Wrong) {
     const random = new Random(seed);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Happened, nodeRun } from "./node-run.js";
+import { type Happened, nodeRun, nothingHappened } from "./node-run.js";
 import { wrongs } from "./wrong.js";
 
 const seeds = 500;
@@ -11,17 +11,7 @@ const count = Number(process.env["SIM_SEEDS"] ?? (chosen === undefined ? seeds :
 
 describe("a node under crashes", () => {
   it(`keeps its promises in ${count} histories`, async (t) => {
-    const sum: Happened = {
-      powerCuts: 0,
-      kills: 0,
-      stops: 0,
-      failures: 0,
-      frames: 0,
-      resent: 0,
-      lateCommits: 0,
-      alertsTold: 0,
-      rows: 0,
-    };
+    const sum = nothingHappened();
     for (let seed = firstSeed; seed < firstSeed + count; seed++) {
       const happened = await nodeRun(seed);
       for (const key of Object.keys(sum) as (keyof Happened)[]) sum[key] += happened[key];

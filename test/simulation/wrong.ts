@@ -5,26 +5,13 @@ import type { Sink, StoreOutcome } from "../../engine/store/interface.js";
 import { unitBytes } from "../../workers/journal/block.js";
 import { Journal } from "../../workers/journal/journal.js";
 import type { OpenShard } from "../../workers/loop/open-shard.js";
+import { dressedDisk } from "../support/dressed-disk.js";
 import type { Life, Wrong } from "./life.js";
 
 /** Dresses up the files of a disk. */
 function files(dress: (file: DiskFile) => Partial<DiskFile>): Wrong {
   return {
-    disk: (disk: Disk) => ({
-      makeDirectory: (path) => disk.makeDirectory(path),
-      list: (path) => disk.list(path),
-      read: (path) => disk.read(path),
-      readAt: (path, offset, length) => disk.readAt(path, offset, length),
-      rename: (from, to) => disk.rename(from, to),
-      remove: (path) => disk.remove(path),
-      truncate: (path, length) => disk.truncate(path, length),
-      syncDirectory: (path) => disk.syncDirectory(path),
-      create: async (path) => {
-        const file = await disk.create(path);
-        const plain: DiskFile = { append: (pieces) => file.append(pieces), sync: () => file.sync(), close: () => file.close() };
-        return { ...plain, ...dress(file) };
-      },
-    }),
+    disk: (disk: Disk) => dressedDisk(disk, {}, dress),
   };
 }
 
