@@ -4,11 +4,13 @@ import { invariant, MeterstormError, messageOf } from "../engine/base/errors.js"
 import { DuckDbFile } from "../engine/store/duckdb.js";
 import type {
   BatchMessage,
-  BatchReply,
   ControlMessage,
   ControlReply,
   DuckDbThreadStart,
+  HistoryMessage,
   NewNames,
+  ShardMessage,
+  ShardReply,
 } from "../engine/store/duckdb-messages.js";
 import { DuckDbStore } from "../engine/store/duckdb-reads.js";
 import type { Names, StoreOutcome } from "../engine/store/interface.js";
@@ -31,6 +33,7 @@ export default async function serve(start: DuckDbThreadStart): Promise<void> {
   const store = new DuckDbStore(file, randomUUID);
   const shards = new Set<MessagePort>();
   const writes = new Queue();
+  const histories = new Queue();
   const answers = new Set<Promise<void>>();
 
   await new Promise<void>((resolve) => {
@@ -38,7 +41,7 @@ export default async function serve(start: DuckDbThreadStart): Promise<void> {
     port.on("message", (message: ControlMessage) => {
       // DuckDB aborts the whole process when it is asked anything once it is closed: what comes too late gets no answer.
       if (closing) return;
-      if (message.type === "connect") serveShard(message.port, file, writes, shards);
+      if (message.type === "connect") serveShard(message.port, file, { writes, histories }, shards);
       else if (message.type === "close") {
         closing = true;
         resolve();
@@ -51,22 +54,58 @@ export default async function serve(start: DuckDbThreadStart): Promise<void> {
   });
   for (const shard of shards) shard.close();
   await Promise.all(answers);
-  await writes.run(() => store.close());
+  await histories.run(() => writes.run(() => store.close()));
   port.postMessage({ type: "closed" } satisfies ControlReply);
   port.close();
 }
 
-function serveShard(port: MessagePort, file: DuckDbFile, writes: Queue, shards: Set<MessagePort>): void {
+interface Queues {
+  writes: Queue;
+  histories: Queue;
+}
+
+function serveShard(port: MessagePort, file: DuckDbFile, { writes, histories }: Queues, shards: Set<MessagePort>): void {
   const names = new ReceivedNames();
   shards.add(port);
   port.on("close", () => shards.delete(port));
-  port.on("message", (message: BatchMessage) => {
+  port.on("message", (message: ShardMessage) => {
     names.add(message.names);
-    void writes
-      .run(() => writeBatch(file, names, message.entries))
-      .catch((error: unknown): StoreOutcome => ({ ok: false, kind: "refused", message: messageOf(error) }))
-      .then((outcome) => port.postMessage({ id: message.id, outcome } satisfies BatchReply));
+    if (message.type === "batch") void writes.run(() => writeFor(port, file, names, message));
+    else void histories.run(() => readFor(port, file, names, message, () => shards.has(port)));
   });
+}
+
+async function writeFor(port: MessagePort, file: DuckDbFile, names: Names, { id, entries }: BatchMessage): Promise<void> {
+  let outcome: StoreOutcome;
+  try {
+    outcome = await writeBatch(file, names, entries);
+  } catch (error) {
+    outcome = { ok: false, kind: "refused", message: messageOf(error) };
+  }
+  port.postMessage({ type: "batch", id, outcome } satisfies ShardReply);
+}
+
+/** Sends a history piece by piece, for as long as anybody is there to take it. */
+async function readFor(
+  port: MessagePort,
+  file: DuckDbFile,
+  names: Names,
+  { id, ranges }: HistoryMessage,
+  isWanted: () => boolean,
+): Promise<void> {
+  let failure: string | null = null;
+  try {
+    const named = ranges.map(({ meter, from, to }) => ({
+      ...{ tenant: names.tenantOfMeter(meter), meter: names.meter(meter), from, to },
+    }));
+    await file.history(named, ({ table, rows }) => {
+      port.postMessage({ type: "piece", id, table, rows } satisfies ShardReply, [rows.buffer]);
+      return isWanted();
+    });
+  } catch (error) {
+    failure = messageOf(error);
+  }
+  port.postMessage({ type: "end", id, failure } satisfies ShardReply);
 }
 
 type Call = Extract<ControlMessage, { type: "call" }>;

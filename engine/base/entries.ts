@@ -19,13 +19,14 @@ import { invariant } from "./errors.js";
  *  READING  info: flags      subject: meter     a row of `readings` made from an input of this unit
  *           8 f64 ts | 16 f64 value as sent | 24 f64 delta (NaN: unknown) | 32 u32 rev | 36 zero                                          = 40
  *  REWRITE  as READING: the row of an earlier reading, decided anew
- *  LATE     as READING with delta NaN: a reading behind its meter's newest, whose neighbours only the store knows
+ *  LATE     as READING with delta NaN: an input behind its meter's newest records; a later REPAIR unit holds the rows that it makes
  *  INPUT    as READING without delta: an input that changed nothing (a duplicate); kept so that a replay sees every input
  *  PERIOD   info: flags      subject: meter     a row of `consumption`
  *           8 f64 start | 16 f64 value (NaN: NULL) | 24 f64 min | 32 f64 max | 40 f64 coverage | 48 u32 readings | 52 u32 period          = 56
  *  ALERT    info: bit 0 firing (else resolved), bits 8–15 severity  subject: meter   a row of `alerts`
  *           8 f64 ts | 16 f64 value | 24 f64 threshold | 32 u32 rule (a NAME) | 36 zero | 40 u32 incident low | 44 u32 incident high      = 48
- *  EXCHANGE info: bit 0 withdrawn     subject: meter   a row of `exchanges`
+ *  EXCHANGE info: bit 0 withdrawn, bit 1 no row, bit 2 late     subject: meter   a row of `exchanges`; without one an input that loses against
+ *           what stands, or (late) one behind its meter's newest records, for a later REPAIR unit
  *           8 f64 ts | 16 f64 final | 24 f64 start | 32 u32 rev | 36 zero                                                                = 40
  *  NAME     info: NameType   subject: the number given to it
  *           8 u32 parent (a tenant's number; for a meter its tenant) | 12 u32 bytes of the text | 16 f64 detail | 24 UTF-8, padded with zeros
@@ -33,6 +34,10 @@ import { invariant } from "./errors.js";
  *  REJECT   info: index into REJECT_CODES   subject: datalogger
  *           8 f64 arrival ms | 16 f64 seq | 24 u32 index in the frame | 28 u32 bytes of the meter's id | 32 u32 bytes of raw | 36 zero
  *           40 meter id UTF-8, then raw UTF-8, padded together
+ *  MENDED   info: 0          subject: meter   the late inputs that this REPAIR unit has worked in: of the first so many that wait, those within the range
+ *           8 f64 from | 16 f64 to (both included) | 24 f64 how many                                                                     = 32
+ *  STATE    info: 0          subject: meter   what a repair leaves the live path to go on from
+ *           8 u32 count | 12 zero | 16 f64 × count, as `state/meter-image.ts` lays them out                                               = 16 + 8 × count
  *  STORED   info: 0          subject: 0   8 f64 position up to which the store has everything                                             = 16
  */
 export const Kind = {
@@ -47,9 +52,14 @@ export const Kind = {
   REJECT: 9,
   STORED: 10,
   LATE: 11,
+  MENDED: 12,
+  STATE: 13,
 } as const;
 
-export const UnitType = { FRAME: 1, POST: 2, TICK: 3, CONTROL: 4 } as const;
+/** A REPAIR unit's rows were worked out from the store, so a replay takes them as they are; those of all others it works out again. */
+export const UnitType = { FRAME: 1, POST: 2, TICK: 3, CONTROL: 4, REPAIR: 5 } as const;
+/** Bits of an EXCHANGE's info. */
+export const ExchangeInfo = { WITHDRAWN: 1, NO_ROW: 2, LATE: 4 } as const;
 export const NameType = { TENANT: 1, DATALOGGER: 2, METER: 3, RULE: 4, SETTINGS: 5, RULES: 6 } as const;
 export const PERIODS = ["quarter", "hour", "day"] as const;
 export type PeriodName = (typeof PERIODS)[number];
@@ -67,6 +77,8 @@ export const EXCHANGE_BYTES = 40;
 export const NAME_BYTES = 24;
 export const REJECT_BYTES = 40;
 export const STORED_BYTES = 16;
+export const MENDED_BYTES = 32;
+export const STATE_BYTES = 16;
 
 const utf8 = new TextEncoder();
 
@@ -226,11 +238,12 @@ export class EntryWriter {
     this.#u32[u + 11] = incidentHigh;
   }
 
-  exchange(meter: number, ts: number, final: number, start: number, rev: number, withdrawn: boolean): void {
+  /** `info`: bits of ExchangeInfo; final and start NaN where it is withdrawn. */
+  exchange(meter: number, ts: number, final: number, start: number, rev: number, info: number): void {
     const at = this.#claim(EXCHANGE_BYTES);
     const u = at >> 2;
     const f = at >> 3;
-    this.#u32[u] = Kind.EXCHANGE | ((withdrawn ? 1 : 0) << 8);
+    this.#u32[u] = Kind.EXCHANGE | (info << 8);
     this.#u32[u + 1] = meter;
     this.#f64[f + 1] = ts;
     this.#f64[f + 2] = final;
@@ -268,6 +281,32 @@ export class EntryWriter {
     this.#u8.fill(0, at + REJECT_BYTES, this.length);
     this.#u8.set(id, at + REJECT_BYTES);
     this.#u8.set(raw, at + REJECT_BYTES + id.length);
+  }
+
+  mended(meter: number, from: number, to: number, count: number): void {
+    const at = this.#claim(MENDED_BYTES);
+    const f = at >> 3;
+    this.#u32[at >> 2] = Kind.MENDED;
+    this.#u32[(at >> 2) + 1] = meter;
+    this.#f64[f + 1] = from;
+    this.#f64[f + 2] = to;
+    this.#f64[f + 3] = count;
+  }
+
+  state(meter: number, numbers: readonly number[]): void {
+    const at = this.#claim(STATE_BYTES + 8 * numbers.length);
+    const u = at >> 2;
+    this.#u32[u] = Kind.STATE;
+    this.#u32[u + 1] = meter;
+    this.#u32[u + 2] = numbers.length;
+    this.#u32[u + 3] = 0;
+    this.#f64.set(numbers, (at + STATE_BYTES) >> 3);
+  }
+
+  /** Copies whole entries, as they are. */
+  entries(bytes: Uint8Array): void {
+    const at = this.#claim(bytes.length);
+    this.#u8.set(bytes, at);
   }
 
   stored(position: number): void {
@@ -320,6 +359,10 @@ export function entryBytes(views: EntryViews, at: number): number {
       return REJECT_BYTES + padded(views.u32[u + 7]! + views.u32[u + 8]!);
     case Kind.STORED:
       return STORED_BYTES;
+    case Kind.MENDED:
+      return MENDED_BYTES;
+    case Kind.STATE:
+      return STATE_BYTES + 8 * views.u32[u + 2]!;
     default:
       invariant(false, `no entry of kind ${kind} is known (at byte ${at})`);
   }

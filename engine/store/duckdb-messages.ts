@@ -1,5 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
-import type { Store, StoreOutcome } from "./interface.js";
+import type { HistoryTable } from "./history.js";
+import type { HistoryRange, Store, StoreOutcome } from "./interface.js";
 
 /**
  * What is said between DuckDB's one thread and everybody else.
@@ -42,13 +43,34 @@ export interface NewNames {
 
 /** Shard to DuckDB: entries in one transferred buffer. */
 export interface BatchMessage {
+  readonly type: "batch";
   readonly id: number;
   readonly entries: Uint8Array;
   readonly names: NewNames;
 }
 
-/** DuckDB to shard. */
-export interface BatchReply {
+/** Shard to DuckDB: what stands in some ranges, also while a batch is under way. */
+export interface HistoryMessage {
+  readonly type: "history";
   readonly id: number;
-  readonly outcome: StoreOutcome;
+  readonly ranges: readonly HistoryRange[];
+  readonly names: NewNames;
 }
+
+export type ShardMessage = BatchMessage | HistoryMessage;
+
+/** DuckDB to shard. A history is answered in pieces, which a shard takes in beside its work, then by its end. */
+export type ShardReply =
+  | { readonly type: "batch"; readonly id: number; readonly outcome: StoreOutcome }
+  | ({ readonly type: "piece"; readonly id: number } & HistoryPiece)
+  | { readonly type: "end"; readonly id: number; readonly failure: string | null };
+
+/** Some rows of a history, by range and then by time. */
+export interface HistoryPiece {
+  readonly table: HistoryTable;
+  /** Numbers a row: the position of its range, ts, then the table's own three; NaN for NULL. */
+  readonly rows: Float64Array<ArrayBuffer>;
+}
+
+/** Numbers in a row of a piece. */
+export const PIECE_WIDTH = 5;

@@ -8,9 +8,11 @@ import {
   VARCHAR,
 } from "@duckdb/node-api";
 import { MeterstormError, messageOf } from "../base/errors.js";
+import { type HistoryPiece, PIECE_WIDTH } from "./duckdb-messages.js";
+import { groupedByTime, HISTORY_COLUMNS, type HistoryTable, spanOf } from "./history.js";
 import type { StoreOutcome } from "./interface.js";
 import { assertFits, type ColumnType, TABLES, type Table, type TableName, tableNamed } from "./schema.js";
-import { sqlName } from "./sql.js";
+import { sqlName, sqlTime } from "./sql.js";
 
 /** Rows on their way in, column by column in the order of the schema; NaN and null both stand for NULL. */
 export interface StagedRows {
@@ -34,6 +36,14 @@ const typeNames: Record<ColumnType, string> = {
   long: "BIGINT",
 };
 
+/** A meter by its names between two instants, both included; epoch milliseconds. */
+export interface NamedRange {
+  readonly tenant: string;
+  readonly meter: string;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Rows per chunk that the appender takes. */
 const chunkRows = 2048;
 
@@ -47,13 +57,18 @@ export class DuckDbFile {
   readonly #instance: DuckDBInstance;
   readonly #writer: DuckDBConnection;
   readonly #reader: DuckDBConnection;
+  /** Its results are streamed, and a connection streams one at a time. */
+  readonly #historian: DuckDBConnection;
   readonly path: string;
 
-  private constructor(path: string, instance: DuckDBInstance, writer: DuckDBConnection, reader: DuckDBConnection) {
+  private constructor(
+    path: string,
+    instance: DuckDBInstance,
+    connections: readonly [DuckDBConnection, DuckDBConnection, DuckDBConnection],
+  ) {
     this.path = path;
     this.#instance = instance;
-    this.#writer = writer;
-    this.#reader = reader;
+    [this.#writer, this.#reader, this.#historian] = connections;
   }
 
   /** Opens or creates the file. Throws MeterstormError `store_unavailable`: locked by another process, not a database, no space. */
@@ -63,7 +78,8 @@ export class DuckDbFile {
         memory_limit: options.memoryLimit ?? "1GB",
         threads: String(options.threads ?? 2),
       });
-      return new DuckDbFile(path, instance, await instance.connect(), await instance.connect());
+      const connect = () => instance.connect();
+      return new DuckDbFile(path, instance, [await connect(), await connect(), await connect()]);
     } catch (error) {
       const message = `DuckDB could not open ${path}: ${messageOf(error)}. Is another engine using it?`;
       throw new MeterstormError("store_unavailable", message, { cause: error });
@@ -80,9 +96,6 @@ export class DuckDbFile {
       await this.#createStaging(table);
     }
     await this.#writer.run("CREATE TABLE IF NOT EXISTS meterstorm_store (id VARCHAR)");
-    await this.#writer.run(
-      `CREATE TEMP TABLE IF NOT EXISTS staged_moments (tenant VARCHAR, meter VARCHAR, ts DOUBLE, "position" DOUBLE)`,
-    );
   }
 
   async #assertFits(table: Table): Promise<void> {
@@ -137,7 +150,7 @@ export class DuckDbFile {
     const table = tableNamed(staged.table);
     const staging = stagingName(table.name);
     const types = table.columns.map((column): DuckDBType => (isText(column.type) ? VARCHAR : DOUBLE));
-    await this.#append(staging, [...types, DOUBLE], staged.columns, staged.rows);
+    await this.#append(this.#writer, staging, [...types, DOUBLE], staged.columns, staged.rows);
     const names = table.columns.map((column) => sqlName(column.name)).join(", ");
     const values = table.columns.map((column) => cast(column.name, column.type)).join(", ");
     const identity = table.identity.map(sqlName).join(", ");
@@ -151,12 +164,13 @@ export class DuckDbFile {
 
   /** Appends columns and, as the last one, each row's position. */
   async #append(
+    connection: DuckDBConnection,
     table: string,
     types: readonly DuckDBType[],
     columns: readonly (readonly (string | number | null)[])[],
     rows: number,
   ): Promise<void> {
-    const appender = await this.#writer.createAppender(table, null, "temp");
+    const appender = await connection.createAppender(table, null, "temp");
     for (let from = 0; from < rows; from += chunkRows) {
       const count = Math.min(chunkRows, rows - from);
       const chunk = DuckDBDataChunk.create(types, count);
@@ -177,21 +191,52 @@ export class DuckDbFile {
     appender.closeSync();
   }
 
-  /** The rows that `readings` holds at given moments, by the moment's position in the arrays. */
-  async readingsAt(
-    tenants: readonly string[],
-    meters: readonly string[],
-    times: readonly number[],
-  ): Promise<{ moment: number; value: number; rev: number }[]> {
-    await this.#append("staged_moments", [VARCHAR, VARCHAR, DOUBLE, DOUBLE], [tenants, meters, times], times.length);
-    const rows = await this.#read(
-      this.#writer,
-      'SELECT m."position", r.value, r.rev::DOUBLE FROM staged_moments m JOIN readings r ' +
-        "ON r.tenant = m.tenant AND r.meter = m.meter AND r.ts = make_timestamp((m.ts * 1000)::BIGINT)",
-      [],
-    );
-    await this.#writer.run("DELETE FROM staged_moments");
-    return rows.map(([moment, value, rev]) => ({ moment: Number(moment), value: Number(value), rev: Number(rev) }));
+  /**
+   * Reads what stands in ranges, beside the writer, and gives it to `take` in pieces of up to 2,048 rows; it stops early once `take`
+   * answers false. One call at a time. Throws MeterstormError `store_query`.
+   */
+  async history(ranges: readonly NamedRange[], take: (piece: HistoryPiece) => boolean): Promise<void> {
+    try {
+      await this.#historian.run(
+        'CREATE TEMP TABLE IF NOT EXISTS staged_ranges (tenant VARCHAR, meter VARCHAR, "from" DOUBLE, "to" DOUBLE, "position" DOUBLE)',
+      );
+      for (const group of groupedByTime(ranges)) {
+        const wanted = group.map((position) => ranges[position]!);
+        const columns = [wanted.map((range) => range.tenant), wanted.map((range) => range.meter)];
+        const times = [wanted.map((range) => range.from), wanted.map((range) => range.to)];
+        await this.#historian.run("DELETE FROM staged_ranges");
+        const types = [VARCHAR, VARCHAR, DOUBLE, DOUBLE, DOUBLE];
+        await this.#append(this.#historian, "staged_ranges", types, [...columns, ...times], wanted.length);
+        for (const table of ["readings", "exchanges"] as const) {
+          if (!(await this.#historyOf(table, group, historySql(table, wanted), take))) return;
+        }
+      }
+    } catch (error) {
+      throw new MeterstormError("store_query", `DuckDB refused a statement: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  async #historyOf(
+    table: HistoryTable,
+    group: readonly number[],
+    sql: string,
+    take: (piece: HistoryPiece) => boolean,
+  ): Promise<boolean> {
+    const result = await this.#historian.stream(sql);
+    for (;;) {
+      const chunk = await result.fetchChunk();
+      if (chunk === null || chunk.rowCount === 0) return true;
+      const rows = new Float64Array(chunk.rowCount * PIECE_WIDTH);
+      for (let column = 0; column < PIECE_WIDTH; column++) {
+        const vector = chunk.getColumnVector(column);
+        for (let row = 0; row < chunk.rowCount; row++) {
+          const value = vector.getItem(row);
+          rows[row * PIECE_WIDTH + column] = typeof value === "number" ? value : Number.NaN;
+        }
+      }
+      for (let at = 0; at < rows.length; at += PIECE_WIDTH) rows[at] = group[rows[at]!]!;
+      if (!take({ table, rows })) return false;
+    }
   }
 
   /** Runs a reading statement beside the writer; values are bound, never part of the text. */
@@ -213,6 +258,7 @@ export class DuckDbFile {
     await this.#writer.run("CHECKPOINT").catch(() => undefined);
     this.#writer.closeSync();
     this.#reader.closeSync();
+    this.#historian.closeSync();
     this.#instance.closeSync();
   }
 }
@@ -223,6 +269,17 @@ function isText(type: ColumnType): boolean {
 
 function stagingName(name: TableName): string {
   return `staged_${name}`;
+}
+
+/** All rows of the ranges that are staged. The bounds of time that they share keep DuckDB from reading blocks that hold none. */
+function historySql(table: HistoryTable, ranges: readonly NamedRange[]): string {
+  const { from, to } = spanOf(ranges);
+  const [a, b, c] = HISTORY_COLUMNS[table].map((name) => `r.${sqlName(name)}::DOUBLE`);
+  return (
+    `SELECT s."position", epoch_ms(r.ts)::DOUBLE, ${a}, ${b}, ${c} FROM staged_ranges s JOIN ${sqlName(table)} r ` +
+    'ON r.tenant = s.tenant AND r.meter = s.meter AND epoch_ms(r.ts)::DOUBLE BETWEEN s."from" AND s."to" ' +
+    `WHERE r.ts >= make_timestamp(${sqlTime(from)}) AND r.ts <= make_timestamp(${sqlTime(to)}) ORDER BY 1, 2`
+  );
 }
 
 function cast(name: string, type: ColumnType): string {

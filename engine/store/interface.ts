@@ -24,9 +24,8 @@ export type StoreOutcome = { ok: true } | ({ ok: false } & StoreFailure);
 
 /**
  * Writes entries in journal order. `entries` is a whole number of units (see `base/entries.ts`);
- * the sink takes READING, REWRITE, LATE, PERIOD, ALERT, EXCHANGE and REJECT out of them and ignores the rest.
- * A LATE reading is written, without a delta, unless the store or this call holds a row at its moment that stands against it.
- * Within one call a later row of the same identity wins over an earlier one. One call at a time.
+ * the sink takes READING, REWRITE, PERIOD, ALERT, EXCHANGE and REJECT out of them and ignores the rest (an EXCHANGE
+ * that is only an input has no row either). Within one call a later row of the same identity wins over an earlier one. One call at a time.
  */
 export interface Sink {
   /** Most rows that a batch should have; `limits.sinkBatchRows` where it does not say. */
@@ -37,7 +36,28 @@ export interface Sink {
    */
   readonly settleMs?: number;
   write(entries: readonly Uint8Array[]): Promise<StoreOutcome>;
+  /**
+   * What the store holds of some meters, each within its own range; at most one call at a time, also beside `write`. Resolves only once all
+   * rows of writes that were answered `ok` before the call can be read. Rejects with MeterstormError `store_unavailable` when they cannot be
+   * (the store is away, hangs, a table is suspended): the caller asks again later.
+   */
+  history(ranges: readonly HistoryRange[]): Promise<MeterHistory[]>;
   close(): Promise<void>;
+}
+
+/** A meter's records between two instants, both included; epoch milliseconds. */
+export interface HistoryRange {
+  meter: number;
+  from: number;
+  to: number;
+}
+
+/** Columns of what stands in a range, each ordered by ts; one object for each range asked for, in the same order. */
+export interface MeterHistory {
+  meter: number;
+  readings: { ts: number[]; value: number[]; rev: number[]; flags: number[] };
+  /** A withdrawn exchange is one whose final and start are NaN. */
+  exchanges: { ts: number[]; final: number[]; start: number[]; rev: number[] };
 }
 
 export interface ReadingRow {

@@ -73,15 +73,16 @@ export class QuestDbConnection {
   }
 
   /**
-   * Runs one statement. Throws MeterstormError `store_unavailable` when QuestDB cannot be reached or
+   * Runs one statement; `answerMs` is how long this one may take to answer. Throws MeterstormError `store_unavailable` when QuestDB cannot be reached or
    * does not answer, `store_query` when it refuses the statement.
    */
-  async query(sql: string): Promise<SqlValue[][]> {
+  async query(sql: string, answerMs = this.#timeouts.answerMs): Promise<SqlValue[][]> {
     let status: number;
     let text: string;
     try {
       const answer = await this.#open().request({
         ...{ method: "GET", path: `/exec?nm=true&query=${encodeURIComponent(sql)}`, headers: this.#headers },
+        ...{ headersTimeout: answerMs, bodyTimeout: answerMs },
       });
       status = answer.statusCode;
       text = await answer.body.text();

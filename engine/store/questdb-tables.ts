@@ -1,6 +1,15 @@
 import { MeterstormError } from "../base/errors.js";
 import type { QuestDbConnection, SqlValue } from "./questdb-http.js";
-import { assertFits, type ColumnType, type FoundColumn, misfit, TABLE_NAMES, TABLES, type Table } from "./schema.js";
+import {
+  assertFits,
+  type ColumnType,
+  type FoundColumn,
+  misfit,
+  TABLE_NAMES,
+  TABLES,
+  type Table,
+  type TableName,
+} from "./schema.js";
 import { sqlName, sqlText } from "./sql.js";
 
 const remedy =
@@ -107,12 +116,13 @@ export interface TableState {
   readonly boot: string;
 }
 
-/** The states of our tables that exist, in the order of the schema. */
-export async function tableStates(connection: QuestDbConnection): Promise<TableState[]> {
+/** The states of our tables that exist, in the order of the schema; `answerMs` where the connection's own is too long to wait. */
+export async function tableStates(connection: QuestDbConnection, answerMs?: number): Promise<TableState[]> {
   const rows = await connection.query(
     "SELECT t.table_name, t.directoryName, t.dedup, w.suspended, w.writerTxn, w.sequencerTxn, w.errorMessage, " +
       "cast(pg_postmaster_start_time() AS STRING) " +
       "FROM tables() t JOIN wal_tables() w ON t.table_name = w.name",
+    answerMs,
   );
   const states: TableState[] = [];
   for (const name of TABLE_NAMES) {
@@ -127,9 +137,9 @@ export async function tableStates(connection: QuestDbConnection): Promise<TableS
   return states;
 }
 
-/** What is wrong with the tables, in words that say what to do; null when nothing is. */
-export function faultOf(states: readonly TableState[]): string | null {
-  for (const name of TABLE_NAMES) {
+/** What is wrong with some tables, in words that say what to do; null when nothing is. */
+export function faultOf(states: readonly TableState[], names: readonly TableName[] = TABLE_NAMES): string | null {
+  for (const name of names) {
     const state = states.find((candidate) => candidate.name === name);
     if (state === undefined) return `table ${name} is missing: restart the engine, which creates it`;
     if (!state.dedup) return `table ${name} has lost its DEDUP keys: rename it and restart the engine, which creates it anew`;

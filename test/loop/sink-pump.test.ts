@@ -23,6 +23,10 @@ class ScriptedSink implements Sink {
     return Promise.resolve(this.#script.shift() ?? { ok: true });
   }
 
+  history(): Promise<never> {
+    return assert.fail("a pump only writes");
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

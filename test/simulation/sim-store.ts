@@ -1,7 +1,8 @@
-import { type EntryViews, entryBytes, Kind, PERIODS, UnitType, viewsOf } from "../../engine/base/entries.js";
-import type { Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
+import { type EntryViews, ExchangeInfo, entryBytes, Kind, PERIODS, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { MeterstormError } from "../../engine/base/errors.js";
+import { addRow, emptyHistories, type HistoryTable } from "../../engine/store/history.js";
+import type { HistoryRange, MeterHistory, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
 import { incidentText, rejectTexts, severityOf } from "../../workers/sinks/fields.js";
-import { LateReadings } from "../../workers/sinks/late.js";
 import type { Random } from "../support/random.js";
 import type { SimClock } from "../support/sim-clock.js";
 
@@ -49,7 +50,6 @@ export class SimStore {
   /** Set when rows came that never may. */
   fault = "";
   requests = 0;
-  /** Meters with a reading whose neighbours only the store knows: its rows are decided by a later repair. */
   readonly lateMeters = new Set<string>();
   lateCommits = 0;
 
@@ -67,8 +67,9 @@ export class SimStore {
       write: (entries) => {
         if (!isAlive()) return new Promise(() => {});
         this.#checkUnits(names, entries);
-        return this.#take({ rows: rowsOf(names, entries, this), tables: TABLES, committed: false }, isAlive);
+        return this.#take({ rows: rowsOf(names, entries), tables: TABLES, committed: false }, isAlive);
       },
+      history: (ranges) => this.#history(names, ranges, isAlive),
       close: () => Promise.resolve(),
     };
   }
@@ -103,6 +104,53 @@ export class SimStore {
         }
         if (isAlive()) resolve(outcome);
       });
+    });
+  }
+
+  /**
+   * Reads one table after the other at moments of its own, then takes its time to tell: what is committed in between is in one of them, or
+   * in none.
+   */
+  #history(names: Names, ranges: readonly HistoryRange[], isAlive: () => boolean): Promise<MeterHistory[]> {
+    const random = this.#random;
+    const isAway = random.chance(this.mood.unavailable);
+    const [readingsMs, exchangesMs, answerMs] = [random.int(100), random.int(50), random.int(50)];
+    const stalledMs = random.chance(this.mood.stalled) ? random.int(20_000) : 0;
+    const histories = emptyHistories(ranges);
+    return new Promise((resolve, reject) => {
+      const answer = () => {
+        if (!isAlive()) return;
+        if (isAway) reject(new MeterstormError("store_unavailable", "injected"));
+        else resolve(histories);
+      };
+      this.#clock.after(readingsMs + stalledMs, () => {
+        this.#read("readings", names, ranges, histories);
+        this.#clock.after(exchangesMs, () => {
+          this.#read("exchanges", names, ranges, histories);
+          this.#clock.after(answerMs, answer);
+        });
+      });
+    });
+  }
+
+  #read(table: HistoryTable, names: Names, ranges: readonly HistoryRange[], histories: readonly MeterHistory[]): void {
+    const rows = new Map<string, [ts: number, cells: string][]>();
+    for (const [key, cells] of this.tables.get(table)!) {
+      const cut = key.lastIndexOf("/");
+      const meter = key.slice(0, cut);
+      const row: [number, string] = [Number(key.slice(cut + 1)), cells];
+      const before = rows.get(meter);
+      if (before === undefined) rows.set(meter, [row]);
+      else before.push(row);
+    }
+    ranges.forEach(({ meter, from, to }, position) => {
+      const found = rows.get(`${names.tenantOfMeter(meter)}/${names.meter(meter)}`) ?? [];
+      for (const [ts, cells] of found.sort(([a], [b]) => a - b)) {
+        if (ts < from || ts > to) continue;
+        const [first, second, third, fourth] = (JSON.parse(cells) as (number | null)[]).map((cell) => cell ?? Number.NaN);
+        const last = table === "readings" ? fourth : third;
+        addRow(histories[position]!, table, ts, first!, second!, last!);
+      }
     });
   }
 
@@ -153,24 +201,11 @@ export class SimStore {
   }
 }
 
-/** The rows of a batch in order, its late readings judged by what the store holds. */
-function rowsOf(names: Names, entries: readonly Uint8Array[], store: SimStore): Row[] {
-  const late = new LateReadings();
-  const views = entries.map(viewsOf);
-  each(views, (kind, { u32, f64 }, at) => {
-    if (kind === Kind.LATE) late.add(u32[(at >> 2) + 1]!, f64[(at >> 3) + 1]!);
-  });
-  for (const { meter, ts } of late.moments()) {
-    const name = `${names.tenantOfMeter(meter)}/${names.meter(meter)}`;
-    store.lateMeters.add(name);
-    const stored = store.row("readings", `${name}/${ts}`);
-    if (stored === undefined) continue;
-    const [value, rev] = JSON.parse(stored) as [number, number];
-    late.found(meter, ts, value, rev);
-  }
+/** The rows of a batch in order. */
+function rowsOf(names: Names, entries: readonly Uint8Array[]): Row[] {
   const rows: Row[] = [];
-  each(views, (kind, view, at) => {
-    const row = rowOf(names, late, kind, view, at);
+  each(entries.map(viewsOf), (kind, view, at) => {
+    const row = rowOf(names, kind, view, at);
     if (row !== null) rows.push(row);
   });
   return rows;
@@ -182,7 +217,7 @@ function each(pieces: readonly EntryViews[], visit: (kind: number, views: EntryV
   }
 }
 
-function rowOf(names: Names, late: LateReadings, kind: number, views: EntryViews, at: number): Row | null {
+function rowOf(names: Names, kind: number, views: EntryViews, at: number): Row | null {
   const word = at >> 2;
   const double = at >> 3;
   const { u32, f64 } = views;
@@ -192,21 +227,18 @@ function rowOf(names: Names, late: LateReadings, kind: number, views: EntryViews
   const ts = f64[double + 1]!;
   switch (kind) {
     case Kind.READING:
-    case Kind.REWRITE:
-    case Kind.LATE: {
-      const value = f64[double + 2]!;
-      const rev = u32[word + 8]!;
-      if (kind !== Kind.LATE) late.found(subject, ts, value, rev);
-      else if (!late.stands(subject, ts, value, rev)) return null;
-      const delta = kind === Kind.LATE ? null : f64[double + 3]!;
-      return { table: "readings", key: `${meter()}/${ts}`, cells: JSON.stringify([value, rev, delta, info]) };
+    case Kind.REWRITE: {
+      const cells = [f64[double + 2], u32[word + 8], f64[double + 3], info];
+      return { table: "readings", key: `${meter()}/${ts}`, cells: JSON.stringify(cells) };
     }
     case Kind.PERIOD: {
       const cells = [...f64.subarray(double + 2, double + 6), u32[word + 12], info];
       return { table: "consumption", key: `${meter()}/${PERIODS[u32[word + 13]!]}/${ts}`, cells: JSON.stringify(cells) };
     }
     case Kind.EXCHANGE: {
-      const cells = [f64[double + 2], f64[double + 3], u32[word + 8], info];
+      if ((info & ExchangeInfo.NO_ROW) !== 0) return null;
+      const withdrawn = (info & ExchangeInfo.WITHDRAWN) !== 0;
+      const cells = [withdrawn ? null : f64[double + 2], withdrawn ? null : f64[double + 3], u32[word + 8]];
       return { table: "exchanges", key: `${meter()}/${ts}`, cells: JSON.stringify(cells) };
     }
     case Kind.ALERT: {

@@ -6,7 +6,6 @@ import { rejectCodeIndex } from "../../engine/base/errors.js";
 import { Flag } from "../../engine/base/flags.js";
 import type { Store } from "../../engine/store/interface.js";
 import { hostileIds } from "./conformance-ids.js";
-import { lateCases, lateHistories, manyLate } from "./conformance-late.js";
 import { always, HOUR, type OpenStore, reading, T0, unit, written } from "./rows.js";
 import { TestNames } from "./test-names.js";
 
@@ -19,8 +18,6 @@ export interface StoreKind {
   misfits: readonly { what: string; sql: readonly string[]; says: RegExp }[];
   /** A table `readings` that takes no reading, after which the sink must answer `refused`. */
   unwritable: readonly string[];
-  /** How many random histories of late readings are tried. */
-  histories: number;
 }
 
 /** The promises that every store keeps; the same for all of them. */
@@ -93,11 +90,6 @@ export function storeConformance(kind: StoreKind, skip: string | false): void {
   check("ranges are half-open, limits hold, rows come by time", rangesAndLimits);
   check("alerts are filtered by state, meter and rule", alertFilters);
   check("rows go to their own tenant, meter and period only", separation);
-  check("a late reading is written unless a better one stands", lateCases);
-  check("many late readings are resolved in one batch", manyLate);
-  check("whatever the order of readings and late readings, what stands is decided by rev, then value", (open, names) =>
-    lateHistories(open, names, kind.histories),
-  );
   check("doubles, revisions and times come back to the last bit", exactNumbers);
 }
 
@@ -120,7 +112,7 @@ async function everyKind(open: OpenStore, names: TestNames): Promise<void> {
     w.period(m1, 2, T0 - HOUR, -1.5, -2, 0, 0, 0, Flag.ESTIMATED);
     w.alert(m1, rule, T0 + 1, 41.5, 40, true, 2, 0x89abcdef, 0x01234567);
     w.alert(m1, rule, T0 + 2, Number.NaN, 30, false, 0, 5, 0);
-    w.exchange(m1, T0 + 3, 501.5, 10, 1, false);
+    w.exchange(m1, T0 + 3, 501.5, 10, 1, 0);
     w.reject(logger, rejectCodeIndex("ts_future"), T0 + 4, 124, 3, "m9", new TextEncoder().encode('{"meter":"m9"}'));
     w.reject(
       logger,

@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
-import { Kind } from "../../engine/base/entries.js";
+import { ExchangeInfo, Kind } from "../../engine/base/entries.js";
 import { DuckDbFile } from "../../engine/store/duckdb.js";
 import { DuckDbRemoteStore } from "../../engine/store/duckdb-remote.js";
 import serve from "../../workers/duckdb-thread.js";
@@ -31,7 +31,6 @@ const readingsColumns = "ts TIMESTAMP, tenant VARCHAR, meter VARCHAR, value DOUB
 
 const duckDb: StoreKind = {
   name: "DuckDB",
-  histories: 60,
   unwritable: [`CREATE TABLE readings (${readingsColumns}, mine INTEGER NOT NULL, PRIMARY KEY (ts, tenant, meter))`],
   misfits: [
     {
@@ -88,8 +87,8 @@ test("DuckDB: exchanges keep their registers and revisions, and none when withdr
   const sink = new DuckDbSink(store.connectShard(), names);
   const meter = names.meterNumber("acme", "m1");
   const entries = unit((w) => {
-    w.exchange(meter, 1_767_225_600_000, 501.5, 10, 1, false);
-    w.exchange(meter, 1_767_225_600_001, 501.5, 10, 4_294_967_295, true);
+    w.exchange(meter, 1_767_225_600_000, 501.5, 10, 1, 0);
+    w.exchange(meter, 1_767_225_600_001, 501.5, 10, 4_294_967_295, ExchangeInfo.WITHDRAWN);
   });
   assert.deepEqual(await sink.write([entries]), { ok: true });
   await sink.close();

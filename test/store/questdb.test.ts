@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Kind } from "../../engine/base/entries.js";
+import { ExchangeInfo, Kind } from "../../engine/base/entries.js";
 import { QuestDbStore } from "../../engine/store/questdb.js";
 import { QuestDbConnection } from "../../engine/store/questdb-http.js";
 import { tableStates } from "../../engine/store/questdb-tables.js";
@@ -28,7 +28,6 @@ const keys = "DEDUP UPSERT KEYS(ts, tenant, meter)";
 
 const questDb: StoreKind = {
   name: "QuestDB",
-  histories: 12,
   unwritable: [
     `CREATE TABLE readings (${readingsColumns.replace("flags INT", "flags BOOLEAN")}) TIMESTAMP(ts) PARTITION BY DAY WAL ${keys}`,
     ...TABLE_NAMES.filter((name) => name !== "readings").map(
@@ -116,8 +115,8 @@ test("QuestDB: exchanges keep their registers and revisions, and none when withd
   await store.prepare();
   const meter = names.meterNumber("acme", "m1");
   const entries = unit((w) => {
-    w.exchange(meter, 1_767_225_600_000, 501.5, 10, 1, false);
-    w.exchange(meter, 1_767_225_600_001, 501.5, 10, 4_294_967_295, true);
+    w.exchange(meter, 1_767_225_600_000, 501.5, 10, 1, 0);
+    w.exchange(meter, 1_767_225_600_001, 501.5, 10, 4_294_967_295, ExchangeInfo.WITHDRAWN);
   });
   assert.deepEqual(await sink.write([entries]), { ok: true });
   await applied();

@@ -1,34 +1,15 @@
-import { type EntryViews, entryBytes, Kind, PERIODS, viewsOf } from "../../engine/base/entries.js";
+import { type EntryViews, ExchangeInfo, entryBytes, Kind, PERIODS, viewsOf } from "../../engine/base/entries.js";
 import type { DuckDbFile, StagedRows } from "../../engine/store/duckdb.js";
 import type { Names, StoreOutcome } from "../../engine/store/interface.js";
 import { type TableName, tableNamed } from "../../engine/store/schema.js";
 import { incidentText, rejectTexts, severityOf } from "./fields.js";
-import { LateReadings } from "./late.js";
 
 /** Writes the rows of entries in one transaction. */
-export async function writeBatch(file: DuckDbFile, names: Names, entries: Uint8Array): Promise<StoreOutcome> {
+export function writeBatch(file: DuckDbFile, names: Names, entries: Uint8Array): Promise<StoreOutcome> {
   const views = viewsOf(entries);
-  const late = await lateReadings(file, names, views);
-  const batch = new Batch(names, late);
+  const batch = new Batch(names);
   for (let at = 0; at < views.u8.length; at += entryBytes(views, at)) batch.take(views, at);
   return file.merge(batch.tables());
-}
-
-/** The late readings of a batch with what the file holds at their moments. */
-async function lateReadings(file: DuckDbFile, names: Names, views: EntryViews): Promise<LateReadings> {
-  const late = new LateReadings();
-  for (let at = 0; at < views.u8.length; at += entryBytes(views, at)) {
-    if ((views.u32[at >> 2]! & 0xff) === Kind.LATE) late.add(views.u32[(at >> 2) + 1]!, views.f64[(at >> 3) + 1]!);
-  }
-  if (late.size === 0) return late;
-  const moments = [...late.moments()];
-  const rows = await file.readingsAt(
-    moments.map((moment) => names.tenantOfMeter(moment.meter)),
-    moments.map((moment) => names.meter(moment.meter)),
-    moments.map((moment) => moment.ts),
-  );
-  for (const { moment, value, rev } of rows) late.found(moments[moment]!.meter, moments[moment]!.ts, value, rev);
-  return late;
 }
 
 type Cell = string | number | null;
@@ -48,16 +29,14 @@ class Staged implements StagedRows {
 /** Entries to rows; the order of the cells is that of the schema's columns. */
 class Batch {
   readonly #names: Names;
-  readonly #late: LateReadings;
   readonly #readings = new Staged("readings");
   readonly #consumption = new Staged("consumption");
   readonly #exchanges = new Staged("exchanges");
   readonly #alerts = new Staged("alerts");
   readonly #rejected = new Staged("rejected");
 
-  constructor(names: Names, late: LateReadings) {
+  constructor(names: Names) {
     this.#names = names;
-    this.#late = late;
   }
 
   tables(): StagedRows[] {
@@ -69,9 +48,6 @@ class Batch {
       case Kind.READING:
       case Kind.REWRITE:
         this.#reading(views, at);
-        break;
-      case Kind.LATE:
-        this.#lateReading(views, at);
         break;
       case Kind.PERIOD:
         this.#period(views, at);
@@ -92,27 +68,12 @@ class Batch {
   #reading({ u32, f64 }: EntryViews, at: number): void {
     const u = at >> 2;
     const f = at >> 3;
-    const meter = u32[u + 1]!;
-    if (this.#late.size > 0) this.#late.found(meter, f64[f + 1]!, f64[f + 2]!, u32[u + 8]!);
-    this.#readingRow(meter, f64[f + 1]!, f64[f + 2]!, u32[u + 8]!, f64[f + 3]!, u32[u]! >>> 8);
-  }
-
-  #lateReading({ u32, f64 }: EntryViews, at: number): void {
-    const u = at >> 2;
-    const f = at >> 3;
-    const meter = u32[u + 1]!;
-    const rev = u32[u + 8]!;
-    if (!this.#late.stands(meter, f64[f + 1]!, f64[f + 2]!, rev)) return;
-    this.#readingRow(meter, f64[f + 1]!, f64[f + 2]!, rev, Number.NaN, u32[u]! >>> 8);
-  }
-
-  #readingRow(meter: number, ts: number, value: number, rev: number, delta: number, flags: number): void {
     const { columns } = this.#readings;
-    this.#begin(this.#readings, ts, meter);
-    columns[3]!.push(value);
-    columns[4]!.push(rev);
-    columns[5]!.push(delta);
-    columns[6]!.push(flags);
+    this.#begin(this.#readings, f64[f + 1]!, u32[u + 1]!);
+    columns[3]!.push(f64[f + 2]!);
+    columns[4]!.push(u32[u + 8]!);
+    columns[5]!.push(f64[f + 3]!);
+    columns[6]!.push(u32[u]! >>> 8);
   }
 
   #period({ u32, f64 }: EntryViews, at: number): void {
@@ -132,7 +93,9 @@ class Batch {
   #exchange({ u32, f64 }: EntryViews, at: number): void {
     const u = at >> 2;
     const f = at >> 3;
-    const withdrawn = ((u32[u]! >>> 8) & 1) === 1;
+    const info = u32[u]! >>> 8;
+    if ((info & ExchangeInfo.NO_ROW) !== 0) return;
+    const withdrawn = (info & ExchangeInfo.WITHDRAWN) !== 0;
     const { columns } = this.#exchanges;
     this.#begin(this.#exchanges, f64[f + 1]!, u32[u + 1]!);
     columns[3]!.push(withdrawn ? null : f64[f + 2]!);

@@ -1,8 +1,23 @@
 import type { MessagePort } from "node:worker_threads";
 import { entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
-import { invariant } from "../../engine/base/errors.js";
-import type { BatchMessage, BatchReply, NewNames } from "../../engine/store/duckdb-messages.js";
-import type { Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
+import { invariant, MeterstormError } from "../../engine/base/errors.js";
+import {
+  type BatchMessage,
+  type HistoryMessage,
+  type HistoryPiece,
+  type NewNames,
+  PIECE_WIDTH,
+  type ShardReply,
+} from "../../engine/store/duckdb-messages.js";
+import { addRow, emptyHistories } from "../../engine/store/history.js";
+import type { HistoryRange, MeterHistory, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
+
+interface Asked {
+  readonly id: number;
+  readonly histories: MeterHistory[];
+  resolve(histories: MeterHistory[]): void;
+  reject(error: Error): void;
+}
 
 /**
  * Entries to the embedded store: each batch is copied once into a buffer that is handed to DuckDB's
@@ -16,6 +31,7 @@ export class DuckDbSink implements Sink {
   #known = new KnownNames();
   #nextId = 1;
   #answer: { id: number; resolve(outcome: StoreOutcome): void } | null = null;
+  #asked: Asked | null = null;
   #ended = false;
 
   constructor(port: MessagePort, names: Names) {
@@ -24,7 +40,7 @@ export class DuckDbSink implements Sink {
     this.#listen(port);
   }
 
-  /** Goes on over another port after the thread was replaced; an unanswered batch has been told `unavailable`. */
+  /** Goes on over another port after the thread was replaced; an unanswered batch or history has been told `unavailable`. */
   attach(port: MessagePort): void {
     this.#fail();
     this.#port.close();
@@ -40,10 +56,22 @@ export class DuckDbSink implements Sink {
     if (this.#ended) return Promise.resolve(threadEnded());
     const copy = joined(entries);
     const names = this.#known.take(copy, this.#names);
-    const message: BatchMessage = { id: this.#nextId++, entries: copy, names };
+    const message: BatchMessage = { type: "batch", id: this.#nextId++, entries: copy, names };
     return new Promise((resolve) => {
       this.#answer = { id: message.id, resolve };
       this.#port.postMessage(message, [copy.buffer]);
+    });
+  }
+
+  /** Throws InvariantError when called before the last call resolved. */
+  history(ranges: readonly HistoryRange[]): Promise<MeterHistory[]> {
+    invariant(this.#asked === null, "a sink was asked for a history while the last one was under way");
+    if (this.#ended) return Promise.reject(unavailable(threadEnded().message));
+    const names = this.#known.takeMeters(ranges, this.#names);
+    const message: HistoryMessage = { type: "history", id: this.#nextId++, ranges, names };
+    return new Promise((resolve, reject) => {
+      this.#asked = { id: message.id, histories: emptyHistories(ranges), resolve, reject };
+      this.#port.postMessage(message);
     });
   }
 
@@ -54,28 +82,60 @@ export class DuckDbSink implements Sink {
   }
 
   #listen(port: MessagePort): void {
-    port.on("message", (reply: BatchReply) => {
-      if (port !== this.#port || this.#answer?.id !== reply.id) return;
-      const { resolve } = this.#answer;
-      this.#answer = null;
-      resolve(reply.outcome);
+    port.on("message", (reply: ShardReply) => {
+      if (port !== this.#port) return;
+      if (reply.type === "batch") this.#answered(reply.id, reply.outcome);
+      else if (reply.id === this.#asked?.id) this.#told(this.#asked, reply);
     });
     port.on("close", () => {
       if (port === this.#port) this.#fail();
     });
   }
 
+  #answered(id: number, outcome: StoreOutcome): void {
+    if (this.#answer?.id !== id) return;
+    const { resolve } = this.#answer;
+    this.#answer = null;
+    resolve(outcome);
+  }
+
+  #told(asked: Asked, reply: Exclude<ShardReply, { type: "batch" }>): void {
+    if (reply.type === "piece") {
+      addPiece(asked.histories, reply);
+      return;
+    }
+    this.#asked = null;
+    if (reply.failure === null) asked.resolve(asked.histories);
+    else asked.reject(unavailable(reply.failure));
+  }
+
   #fail(): void {
     this.#ended = true;
-    const answer = this.#answer;
+    const [answer, asked] = [this.#answer, this.#asked];
     this.#answer = null;
+    this.#asked = null;
     answer?.resolve(threadEnded());
+    asked?.reject(unavailable(threadEnded().message));
   }
 }
 
 /** A thread that is gone commits nothing later, so the same batch may simply be sent again. */
-function threadEnded(): StoreOutcome {
-  return { ok: false, kind: "unavailable", message: "DuckDB's thread has ended; its file is intact and the batch waits" };
+function threadEnded(): { ok: false; kind: "unavailable"; message: string } {
+  return {
+    ok: false,
+    kind: "unavailable",
+    message: "DuckDB's thread has ended; its file is intact and what was asked of it waits",
+  };
+}
+
+function unavailable(message: string): MeterstormError {
+  return new MeterstormError("store_unavailable", message);
+}
+
+function addPiece(histories: readonly MeterHistory[], { table, rows }: HistoryPiece): void {
+  for (let at = 0; at < rows.length; at += PIECE_WIDTH) {
+    addRow(histories[rows[at]!]!, table, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!, rows[at + 4]!);
+  }
 }
 
 function joined(entries: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -112,22 +172,29 @@ class KnownNames {
         continue;
       }
       if (!isMeterRow(kind)) continue;
-      if (this.#meters.add(subject)) {
-        fresh.meters.push({ number: subject, tenant: names.tenantOfMeter(subject), id: names.meter(subject) });
-      }
+      if (this.#meters.add(subject)) fresh.meters.push(meterOf(subject, names));
       if (kind !== Kind.ALERT) continue;
       const rule = views.u32[(at >> 2) + 8]!;
       if (this.#rules.add(rule)) fresh.rules.push({ number: rule, id: names.rule(rule) });
     }
     return fresh;
   }
+
+  /** As `take`, for the meters of ranges. */
+  takeMeters(ranges: readonly HistoryRange[], names: Names): NewNames {
+    const fresh = ranges.filter(({ meter }) => this.#meters.add(meter));
+    return { meters: fresh.map(({ meter }) => meterOf(meter, names)), dataloggers: [], rules: [] };
+  }
+}
+
+function meterOf(meter: number, names: Names): NewNames["meters"][number] {
+  return { number: meter, tenant: names.tenantOfMeter(meter), id: names.meter(meter) };
 }
 
 function isMeterRow(kind: number): boolean {
   switch (kind) {
     case Kind.READING:
     case Kind.REWRITE:
-    case Kind.LATE:
     case Kind.PERIOD:
     case Kind.ALERT:
     case Kind.EXCHANGE:

@@ -1,4 +1,5 @@
-import type { Sink, StoreOutcome } from "../../engine/store/interface.js";
+import { emptyHistories } from "../../engine/store/history.js";
+import type { HistoryRange, MeterHistory, Sink, StoreOutcome } from "../../engine/store/interface.js";
 
 /** Takes everything and keeps nothing: for measuring the engine without a store. */
 export class NoSink implements Sink {
@@ -6,6 +7,10 @@ export class NoSink implements Sink {
 
   write(): Promise<StoreOutcome> {
     return Promise.resolve({ ok: true });
+  }
+
+  history(ranges: readonly HistoryRange[]): Promise<MeterHistory[]> {
+    return Promise.resolve(emptyHistories(ranges));
   }
 
   close(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { EntryViews } from "../../engine/base/entries.js";
+import { type EntryViews, ExchangeInfo } from "../../engine/base/entries.js";
 import type { Names } from "../../engine/store/interface.js";
 import type { RowBuffer } from "../../engine/store/questdb-client.js";
 import { incidentText, rejectTexts, severityOf } from "./fields.js";
@@ -25,11 +25,13 @@ export function alertRow(out: RowBuffer, names: Names, views: EntryViews, at: nu
   out.at(views.f64[f + 1]!, "ms");
 }
 
-/** EXCHANGE at byte `at`; a withdrawn one has neither final nor start. */
+/** EXCHANGE at byte `at`, unless it is only an input; a withdrawn one has neither final nor start. */
 export function exchangeRow(out: RowBuffer, names: Names, views: EntryViews, at: number): void {
   const u = at >> 2;
   const f = at >> 3;
-  const withdrawn = ((views.u32[u]! >>> 8) & 1) === 1;
+  const info = views.u32[u]! >>> 8;
+  if ((info & ExchangeInfo.NO_ROW) !== 0) return;
+  const withdrawn = (info & ExchangeInfo.WITHDRAWN) !== 0;
   const meter = views.u32[u + 1]!;
   out
     .table("exchanges")

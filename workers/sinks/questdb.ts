@@ -1,13 +1,17 @@
 import { type Clock, systemClock } from "../../engine/base/clock.js";
 import { type EntryViews, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
 import { invariant, MeterstormError, messageOf } from "../../engine/base/errors.js";
-import type { Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
+import type { HistoryRange, MeterHistory, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
 import { officialBuffer, type RowBuffer } from "../../engine/store/questdb-client.js";
-import { type QuestDbAddress, QuestDbConnection, type QuestDbTimeouts } from "../../engine/store/questdb-http.js";
+import {
+  defaultTimeouts,
+  type QuestDbAddress,
+  QuestDbConnection,
+  type QuestDbTimeouts,
+} from "../../engine/store/questdb-http.js";
 import { ensureTables, faultOf, lossBetween, type TableState, tableStates } from "../../engine/store/questdb-tables.js";
 import { encodePeriod, encodeReading, IlpBuffer, SeriesNames } from "./ilp.js";
-import { LateReadings } from "./late.js";
-import { awaitVisible, lookUp } from "./questdb-late.js";
+import { QuestDbHistory } from "./questdb-history.js";
 import { alertRow, exchangeRow, rejectedRow } from "./questdb-rows.js";
 
 export interface QuestDbSinkOptions {
@@ -17,8 +21,8 @@ export interface QuestDbSinkOptions {
   readonly timeouts?: QuestDbTimeouts;
   /** How often the tables' health is looked at while writes succeed; milliseconds. */
   readonly healthEveryMs?: number;
-  /** How long late readings wait for earlier rows to become readable; milliseconds. */
-  readonly visibleWithinMs?: number;
+  /** How long the server may apply nothing of what it accepted while a history waits for it; milliseconds. */
+  readonly stuckMs?: number;
 }
 
 /**
@@ -42,29 +46,29 @@ export class QuestDbSink implements Sink {
   readonly #clock: Clock;
   readonly #address: QuestDbAddress;
   readonly #healthEveryMs: number;
-  readonly #visibleWithinMs: number;
   readonly #connections: readonly [QuestDbConnection, QuestDbConnection, QuestDbConnection];
   readonly #sql: QuestDbConnection;
+  readonly #history: QuestDbHistory;
   readonly #series: SeriesNames;
   readonly #readings = [new IlpBuffer(1 << 20), new IlpBuffer(1 << 20)] as const;
   readonly #consumption = [new IlpBuffer(), new IlpBuffer()] as const;
-  readonly #late = new LateReadings();
   #few: FewRows | null = null;
   #states: TableState[] | null = null;
   #lastHealthMs = Number.NEGATIVE_INFINITY;
-  /** Whether `readings` may hold rows that cannot be read yet. */
-  #unseen = true;
   #busy = false;
+  #isReading = false;
 
   constructor(options: QuestDbSinkOptions) {
     this.#names = options.names;
     this.#clock = options.clock ?? systemClock;
     this.#address = options.address;
     this.#healthEveryMs = options.healthEveryMs ?? 500;
-    this.#visibleWithinMs = options.visibleWithinMs ?? 30_000;
-    const open = () => new QuestDbConnection(options.address, options.timeouts);
+    const timeouts = options.timeouts ?? defaultTimeouts;
+    const open = () => new QuestDbConnection(options.address, timeouts);
     this.#connections = [open(), open(), open()];
     this.#sql = open();
+    const { address, names } = options;
+    this.#history = new QuestDbHistory({ address, names, clock: this.#clock, timeouts, stuckMs: options.stuckMs ?? 30_000 });
     this.#series = new SeriesNames(options.names);
   }
 
@@ -79,8 +83,19 @@ export class QuestDbSink implements Sink {
     }
   }
 
+  /** Throws InvariantError when called before the last call resolved. */
+  async history(ranges: readonly HistoryRange[]): Promise<MeterHistory[]> {
+    invariant(!this.#isReading, "a sink was asked for a history while the last one was under way");
+    this.#isReading = true;
+    try {
+      return await this.#history.read(ranges, this.#states);
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
   async close(): Promise<void> {
-    await Promise.all([...this.#connections, this.#sql].map((connection) => connection.close()));
+    await Promise.all([...this.#connections, this.#sql, this.#history].map((connection) => connection.close()));
   }
 
   async #write(chunks: readonly EntryViews[]): Promise<StoreOutcome> {
@@ -93,7 +108,6 @@ export class QuestDbSink implements Sink {
         const outcome = await this.#health();
         if (!outcome.ok) return outcome;
       }
-      await this.#resolveLate(chunks);
     } catch (error) {
       return unavailable(error);
     }
@@ -103,7 +117,6 @@ export class QuestDbSink implements Sink {
       this.#send(this.#connections[1], [this.#readings[1].written(), this.#consumption[1].written()], "ms"),
       this.#send(this.#connections[2], few.taken(), "ns"),
     ]);
-    if (this.#readings[0].rows + this.#readings[1].rows > 0) this.#unseen = true;
     const worst = worstOf(outcomes);
     if (!worst.ok) return worst;
     if (this.#clock.monotonicMs() - this.#lastHealthMs < this.#healthEveryMs) return worst;
@@ -112,27 +125,12 @@ export class QuestDbSink implements Sink {
 
   #reset(): void {
     for (const buffer of [...this.#readings, ...this.#consumption]) buffer.reset();
-    this.#late.clear();
     this.#few?.reset();
-  }
-
-  async #resolveLate(chunks: readonly EntryViews[]): Promise<void> {
-    for (const views of chunks) {
-      const { u32, f64 } = views;
-      for (let at = 0; at < views.u8.length; at += entryBytes(views, at)) {
-        if ((u32[at >> 2]! & 0xff) === Kind.LATE) this.#late.add(u32[(at >> 2) + 1]!, f64[(at >> 3) + 1]!);
-      }
-    }
-    if (this.#late.size === 0) return;
-    if (this.#unseen) await awaitVisible(this.#sql, this.#clock, this.#visibleWithinMs);
-    this.#unseen = false;
-    await lookUp(this.#sql, this.#names, this.#late);
   }
 
   #encode(views: EntryViews, few: FewRows): void {
     const { u8, u32, f64 } = views;
     const series = this.#series;
-    const late = this.#late;
     for (let at = 0; at < u8.length; at += entryBytes(views, at)) {
       const u = at >> 2;
       const f = at >> 3;
@@ -140,22 +138,18 @@ export class QuestDbSink implements Sink {
       const meter = u32[u + 1]!;
       switch (head & 0xff) {
         case Kind.READING:
-        case Kind.REWRITE: {
-          const ts = f64[f + 1]!;
-          const value = f64[f + 2]!;
-          const rev = u32[u + 8]!;
-          if (late.size > 0) late.found(meter, ts, value, rev);
-          encodeReading(this.#readings[(meter & 1) as 0 | 1], series, meter, ts, value, f64[f + 3]!, rev, head >>> 8);
+        case Kind.REWRITE:
+          encodeReading(
+            this.#readings[(meter & 1) as 0 | 1],
+            series,
+            meter,
+            f64[f + 1]!,
+            f64[f + 2]!,
+            f64[f + 3]!,
+            u32[u + 8]!,
+            head >>> 8,
+          );
           break;
-        }
-        case Kind.LATE: {
-          const ts = f64[f + 1]!;
-          const value = f64[f + 2]!;
-          const rev = u32[u + 8]!;
-          if (!late.stands(meter, ts, value, rev)) break;
-          encodeReading(this.#readings[(meter & 1) as 0 | 1], series, meter, ts, value, Number.NaN, rev, head >>> 8);
-          break;
-        }
         case Kind.PERIOD:
           encodePeriod(
             this.#consumption[(meter & 1) as 0 | 1],
