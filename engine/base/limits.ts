@@ -49,6 +49,17 @@ export const limits = {
   sinkMemoryBytes: 64 * MiB,
   sinkBatchRows: 50_000,
 
+  /** Late inputs that one repair of a meter works in. */
+  lateInputsPerRepair: 20_000,
+  /** Late inputs further apart than this are repaired one after the other: what lies between them need not be read. */
+  lateGapMs: 7 * 24 * 3_600_000,
+  /** Meters whose neighbours are read from the store in one pass. */
+  lateMetersPerPass: 1_000,
+  /** Late inputs that wait; beyond it the frames that bring more are acked only when fewer wait, so that their senders' windows close. */
+  lateInputsWaiting: 500_000,
+  /** Records of meters that send out of order, kept in memory for the next late one. */
+  knownRecords: 300_000,
+
   metersPerPage: 65_536,
   /** Places for the meters of clients that are spread over shards, 16 bytes each; a power of two. */
   claimSlots: 1 << 21,

@@ -46,6 +46,8 @@ export class CompiledSettings {
   readonly #rateDigits: number;
   readonly #rateDivisor: number;
   readonly #hourBound: number;
+  /** Index of its longest period; a day where it has none. */
+  readonly #longest: number;
   readonly #scale: number;
   readonly #digits: number;
   readonly #divisor: number;
@@ -74,6 +76,7 @@ export class CompiledSettings {
     this.intervalMs = settings.interval === "1d" ? Number.NaN : settings.interval;
     this.intervalSlackMs = settings.interval === "1d" ? 3 * HOUR_MS : 0;
     this.labelsStart = settings.label === "start";
+    this.#longest = this.periods[this.periods.length - 1] ?? PERIODS.indexOf("day");
     this.#scale = scale;
     this.#digits = digits;
     this.#divisor = 10 ** (settings.decimals + decimals);
@@ -115,6 +118,16 @@ export class CompiledSettings {
   intervalEnd(ts: number): number {
     if (!this.labelsStart) return ts;
     return Number.isNaN(this.intervalMs) ? this.calendar.shiftDay(ts, 1) : ts + this.intervalMs;
+  }
+
+  /** Where the longest of its periods begins in which `ts` lies. */
+  largestPeriodStart(ts: number): number {
+    return this.calendar.start(this.#longest, ts);
+  }
+
+  /** Where it ends. */
+  largestPeriodEnd(ts: number): number {
+    return this.calendar.end(this.#longest, ts);
   }
 
   /** A level as a row shows it. */

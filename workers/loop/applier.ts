@@ -1,4 +1,4 @@
-import { type EntryWriter, NameType } from "../../engine/base/entries.js";
+import { type EntryWriter, NameType, NONE } from "../../engine/base/entries.js";
 import { invariant, rejectCodeIndex } from "../../engine/base/errors.js";
 import { isId } from "../../engine/base/ids.js";
 import { limits } from "../../engine/base/limits.js";
@@ -8,6 +8,8 @@ import { AlertBook } from "../state/alerts.js";
 import { Applied, MeterBook } from "../state/book.js";
 import type { ChangedSet } from "../state/changed.js";
 import { Directory } from "../state/directory.js";
+import { knownExchange, knownReading } from "../state/known-record.js";
+import { LateInputs } from "../state/late-inputs.js";
 
 const TS_INVALID = -1 - rejectCodeIndex("ts_invalid");
 const TS_FUTURE = -1 - rejectCodeIndex("ts_future");
@@ -33,6 +35,10 @@ export class Applier {
   readonly book: MeterBook;
   readonly alerts: AlertBook;
   readonly out: EntryWriter;
+  /** Inputs that wait for a repair. */
+  readonly late = new LateInputs();
+  /** Whose inputs are taken: the datalogger of the open unit. */
+  datalogger: number = NONE;
   /** Who owns the meters of clients that are spread over shards; null where none is. */
   claims: MeterClaims | null = null;
   /** Meters with a new live reading since a cache last asked; null until one does. */
@@ -43,8 +49,8 @@ export class Applier {
   readonly #settingsNumbers = new Map<string, number>();
   /** The same by identity: every meter of an entry of the configuration has the very same settings. */
   readonly #numbersOfSame = new Map<MeterSettings, number>();
-  /** Readings behind their meter's newest since the last `takeLate`. */
   readonly #changedRules = new Set<number>();
+  /** Inputs behind their meter's newest since the last `takeLate`. */
   #late = 0;
   #transitions = 0;
 
@@ -173,8 +179,17 @@ export class Applier {
     const ms = Math.floor(ts);
     if (!(ms >= limits.minTsMs && ms <= arrivalMs + limits.maxFutureMs)) return refusedTs(ms, arrivalMs);
     if (!withdrawn && !(this.book.accepts(meter, final) && this.book.accepts(meter, start))) return EXCHANGE_INVALID;
-    this.book.applyExchange(meter, ms, final, start, rev, withdrawn, this.out);
+    this.applyExchange(meter, ms, final, start, rev, withdrawn);
     return 0;
+  }
+
+  /** An exchange that was checked before: what the replay calls. */
+  applyExchange(meter: number, ts: number, final: number, start: number, rev: number, withdrawn: boolean): void {
+    const applied = this.book.applyExchange(meter, ts, final, start, rev, withdrawn, this.out);
+    if (applied !== Applied.LATE) return;
+    const [last, first] = withdrawn ? [Number.NaN, Number.NaN] : [final, start];
+    this.late.add(meter, knownExchange(ts, last, first, rev), this.datalogger);
+    this.#late++;
   }
 
   /** A reading that was checked before: what the replay calls. */
@@ -184,8 +199,23 @@ export class Applier {
       this.changed?.mark(meter);
       if (this.alerts.watches(meter)) this.alerts.judge(meter, this.book, this.out, this.#ruleNumber);
     } else if (applied === Applied.LATE) {
+      this.late.add(meter, knownReading(ts, value, rev), this.datalogger);
+      this.#late++;
+    } else if (applied === Applied.INSERTED) {
+      this.changed?.mark(meter);
       this.#late++;
     }
+  }
+
+  /**
+   * What a repair did: of the first `count` late inputs of a meter those between `from` and `to` are worked in, and the live path goes on
+   * from `image` (null: from where it is).
+   */
+  mended(meter: number, from: number, to: number, count: number, image: Float64Array | readonly number[] | null): void {
+    const first = this.late.mended(meter, from, to, count);
+    if (!Number.isNaN(first)) this.book.beginsAt(meter, first);
+    if (image !== null) this.book.draw(meter, image);
+    this.changed?.mark(meter);
   }
 
   /** Alert transitions written since it was last asked. */

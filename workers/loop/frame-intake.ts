@@ -215,6 +215,7 @@ export class FrameIntake {
     unit.seq = seq;
     unit.hashA = hashA;
     unit.hashB = hashB;
+    this.#applier.datalogger = datalogger;
     this.#applier.out.beginUnit(type, arrivalMs, datalogger, seq, hashA, hashB);
   }
 

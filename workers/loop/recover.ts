@@ -1,4 +1,14 @@
-import { entryBytes, Kind, NAME_BYTES, NONE, viewsOf } from "../../engine/base/entries.js";
+import {
+  type EntryViews,
+  ExchangeInfo,
+  entryBytes,
+  Kind,
+  NAME_BYTES,
+  NONE,
+  STATE_BYTES,
+  UnitType,
+  viewsOf,
+} from "../../engine/base/entries.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import { rememberFrame } from "../state/directory.js";
 import type { Applier } from "./applier.js";
@@ -46,8 +56,13 @@ export class Replayer {
   #unit(bytes: Uint8Array): void {
     const views = viewsOf(bytes);
     const { u32, f64 } = views;
+    if (u32[0]! >>> 8 === UnitType.REPAIR) {
+      replayRepair(this.#applier, views);
+      return;
+    }
     const datalogger = u32[4]!;
     const out = this.#applier.out;
+    this.#applier.datalogger = datalogger;
     out.reset();
     for (let at = entryBytes(views, 0); at < bytes.length; at += entryBytes(views, at)) {
       const word = at >> 2;
@@ -57,16 +72,9 @@ export class Replayer {
       else if (kind === Kind.READING || kind === Kind.INPUT || kind === Kind.LATE) {
         this.#applier.apply(u32[word + 1]!, f64[double + 1]!, f64[double + 2]!, u32[word + 8]!);
       } else if (kind === Kind.EXCHANGE) {
-        const withdrawn = u32[word]! >>> 8 !== 0;
-        this.#applier.book.applyExchange(
-          u32[word + 1]!,
-          f64[double + 1]!,
-          f64[double + 2]!,
-          f64[double + 3]!,
-          u32[word + 8]!,
-          withdrawn,
-          out,
-        );
+        const withdrawn = ((u32[word]! >>> 8) & ExchangeInfo.WITHDRAWN) !== 0;
+        const [ts, final, start] = [f64[double + 1]!, f64[double + 2]!, f64[double + 3]!];
+        this.#applier.applyExchange(u32[word + 1]!, ts, final, start, u32[word + 8]!, withdrawn);
       } else if (kind === Kind.STORED) this.stored = f64[double + 1]!;
     }
     this.#applier.takeLate();
@@ -84,6 +92,26 @@ export class Replayer {
     const text = utf8.decode(u8.subarray(at + NAME_BYTES, at + NAME_BYTES + u32[word + 3]!));
     this.#applier.replayName(u32[word]! >>> 8, u32[word + 1]!, u32[word + 2]!, text, f64[(at >> 3) + 2]!, owner);
   }
+}
+
+/** A repair's rows came from what the store held then, so they are not worked out again: only what it left behind counts. */
+function replayRepair(applier: Applier, views: EntryViews): void {
+  const { u32, f64 } = views;
+  let meter = -1;
+  let [from, to, count] = [0, 0, 0];
+  let image: Float64Array | null = null;
+  for (let at = entryBytes(views, 0); at < views.u8.length; at += entryBytes(views, at)) {
+    const kind = u32[at >> 2]! & 0xff;
+    const double = at >> 3;
+    if (kind === Kind.MENDED) {
+      meter = u32[(at >> 2) + 1]!;
+      [from, to, count] = [f64[double + 1]!, f64[double + 2]!, f64[double + 3]!];
+    } else if (kind === Kind.STATE) {
+      const first = (at + STATE_BYTES) >> 3;
+      image = f64.slice(first, first + u32[(at >> 2) + 2]!);
+    }
+  }
+  if (meter >= 0) applier.mended(meter, from, to, count, image);
 }
 
 /** Holds the compared entries of two runs against each other, byte by byte. */

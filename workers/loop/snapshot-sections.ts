@@ -6,7 +6,7 @@ import type { Applier } from "./applier.js";
 
 /**
  * A shard's state as sections of a snapshot: the names as NAME entries in order of their numbers, the
- * dataloggers' sequences, the owners of meters, the meters' and the alerts' state, and the stored position.
+ * dataloggers' sequences, the owners of meters, the meters' and the alerts' state, the late inputs that wait, and the stored position.
  */
 export function snapshotSections(applier: Applier, stored: number): SnapshotSection[] {
   return [
@@ -16,6 +16,7 @@ export function snapshotSections(applier: Applier, stored: number): SnapshotSect
     { name: "owners", parts: [ownersOf(applier)] },
     { name: "meters", parts: withLengths(applier.book.snapshot()) },
     { name: "alerts", parts: withLengths(applier.alerts.snapshot()) },
+    { name: "late", parts: [bytesOf(applier.late.encode())] },
   ];
 }
 
@@ -37,6 +38,7 @@ export function restoreSections(applier: Applier, sections: ReadonlyMap<string, 
   restoreDataloggers(applier, section("dataloggers"));
   applier.book.restore(partsOf(section("meters")));
   applier.alerts.restore(partsOf(section("alerts")));
+  applier.late.decode(doublesOf(section("late")));
   return doublesOf(section("stored"))[0] ?? 0;
 }
 

@@ -1,10 +1,11 @@
-import { type EntryWriter, Kind } from "../../engine/base/entries.js";
+import { type EntryWriter, ExchangeInfo, Kind } from "../../engine/base/entries.js";
 import { invariant } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import type { MeterSettings } from "../../engine/base/settings.js";
 import type { Observation } from "../kernels/alert.js";
 import { CompiledSettings } from "../kernels/compiled-settings.js";
 import { takeExchange } from "./meter-exchange.js";
+import { drawWindow, imageOf } from "./meter-image.js";
 import { decodeRare, encodeRare, isRare, loadRare, RareState, saveRare } from "./meter-rare.js";
 import { RowWriter } from "./meter-rows.js";
 import { createRunning, fillObservation, fillRunning, fillSettled, type Running, type SettledReading } from "./meter-running.js";
@@ -19,6 +20,12 @@ export { Applied, createRunning, type Running, type SettledReading };
 /** Whoever wants to know of the rows that a reading wrote; `energy` NaN where NULL. */
 export interface PeriodListener {
   period(meter: number, period: number, start: number, energy: number): void;
+}
+
+/** Whoever keeps the newest records of some meters in memory. `final` and `start` NaN: a withdrawn exchange. */
+export interface InputListener {
+  reading(meter: number, ts: number, value: number, rev: number): void;
+  exchange(meter: number, ts: number, final: number, start: number, rev: number): void;
 }
 
 /**
@@ -39,6 +46,10 @@ export class MeterBook {
   readonly #rows = new RowWriter();
   /** The meter whose state the window holds; -1: none. */
   #held = -1;
+  /** Meters whose inputs are listened to; they never go the short way. */
+  readonly #followed = new Set<number>();
+  /** Told of every input of a followed meter that is not late. */
+  listener: InputListener | null = null;
   /** Meters opened. */
   count = 0;
 
@@ -102,8 +113,11 @@ export class MeterBook {
       return Applied.LIVE;
     }
     const window = this.#open(meter);
-    const applied = takeReading(meter, window, ts, value, rev, this.#rows, out);
-    if (applied === Applied.LIVE || applied === Applied.REVISED) this.#close(meter);
+    if (Number.isNaN(window.newer.ts) && Number.isNaN(window.closedTo)) page.firstTs[slot] = ts;
+    const applied = takeReading(meter, window, ts, value, rev, false, this.#rows, out);
+    if (applied === Applied.LATE) return applied;
+    if (applied !== Applied.DUPLICATE) this.#close(meter);
+    if (this.#followed.size > 0 && this.#followed.has(meter)) this.listener?.reading(meter, ts, value, rev);
     return applied;
   }
 
@@ -122,14 +136,71 @@ export class MeterBook {
   ): number {
     const last = withdrawn ? Number.NaN : final;
     const first = withdrawn ? Number.NaN : start;
-    out.exchange(meter, ts, last, first, rev, withdrawn);
     // Only a counter has a register that can be exchanged.
-    if (!this.#settingsOf(meter).isCounter) return Applied.LIVE;
+    if (!this.#settingsOf(meter).isCounter) {
+      out.exchange(meter, ts, last, first, rev, withdrawn ? ExchangeInfo.WITHDRAWN : 0);
+      return Applied.LIVE;
+    }
     const window = this.#open(meter);
+    if (Number.isNaN(window.newer.ts) && Number.isNaN(window.closedTo)) {
+      this.#pages[meter >>> this.#slotBits]!.firstTs[meter & this.#slotMask] = ts;
+    }
     this.#rows.begin();
     const applied = takeExchange(meter, window, ts, last, first, rev, this.#rows, out);
-    if (applied === Applied.LIVE || applied === Applied.REVISED) this.#close(meter);
+    if (applied === Applied.LATE) return applied;
+    if (applied !== Applied.DUPLICATE) this.#close(meter);
+    if (this.#followed.size > 0 && this.#followed.has(meter)) this.listener?.exchange(meter, ts, last, first, rev);
     return applied;
+  }
+
+  /** From now on every input of the meter that is not late is told to the listener, or no longer. */
+  follow(meter: number, on: boolean): void {
+    if (on) this.#followed.add(meter);
+    else this.#followed.delete(meter);
+    const page = this.#pages[meter >>> this.#slotBits]!;
+    page.status[meter & this.#slotMask]! &= ~Status.STEADY;
+    if (this.#held === meter) this.#held = -1;
+  }
+
+  compiled(meter: number): CompiledSettings {
+    return this.#settingsOf(meter);
+  }
+
+  /** The instant of the meter's first record among those worked in; NaN: none. */
+  firstTs(meter: number): number {
+    const ts = this.#pages[meter >>> this.#slotBits]!.firstTs[meter & this.#slotMask]!;
+    return ts === 0 ? Number.NaN : ts;
+  }
+
+  /** The instant of the meter's newest record; NaN: none. */
+  newestTs(meter: number): number {
+    const window = this.#open(meter);
+    return window.withdrawnTs > window.newer.ts || Number.isNaN(window.newer.ts) ? window.withdrawnTs : window.newer.ts;
+  }
+
+  /** How far apart its newest records are, in milliseconds; NaN: unknown. */
+  cadenceMs(meter: number): number {
+    const { older, newer, base } = this.#open(meter);
+    return Math.max(newer.ts - older.ts, older.ts - base.ts);
+  }
+
+  /** A repair worked in records as early as this. */
+  beginsAt(meter: number, ts: number): void {
+    const page = this.#pages[meter >>> this.#slotBits]!;
+    const slot = meter & this.#slotMask;
+    if (page.firstTs[slot] === 0 || ts < page.firstTs[slot]!) page.firstTs[slot] = ts;
+  }
+
+  /** The live state of a meter as numbers; see `meter-image.ts`. */
+  image(meter: number): number[] {
+    return imageOf(this.#open(meter));
+  }
+
+  /** Puts the state in the place of what the meter had. */
+  draw(meter: number, image: Float64Array | readonly number[]): void {
+    drawWindow(this.#open(meter), image);
+    this.#window.judge();
+    this.#close(meter);
   }
 
   /** Fills in the newest reading and the running periods. */
@@ -183,7 +254,7 @@ export class MeterBook {
     } else if ((page.status[slot]! & Status.RARE) !== 0) {
       this.#rares.delete(meter);
     }
-    saveWindow(page, slot, window, rare);
+    saveWindow(page, slot, window, rare, this.#followed.size > 0 && this.#followed.has(meter));
   }
 
   /** The state as it is now, in pieces of its own: a page's arrays each, then what is beside the pages. */

@@ -1,4 +1,4 @@
-import type { EntryWriter } from "../../engine/base/entries.js";
+import { type EntryWriter, ExchangeInfo } from "../../engine/base/entries.js";
 import { MeterRecord, RecordType } from "../kernels/record.js";
 import { exchangeWins } from "./meter-conflict.js";
 import { type RowWriter, touchedFrom } from "./meter-rows.js";
@@ -6,8 +6,8 @@ import { Applied, append, rememberBoth, rewriteOlder, rewriteRows } from "./mete
 import type { MeterWindow } from "./meter-window.js";
 
 /**
- * One declared exchange (`final` and `start` NaN: withdrawn) of an opened, judged window of a counter. Its own entry is
- * written by the caller. The answer is of `Applied`; where it is LATE the window is as it was.
+ * One declared exchange (`final` and `start` NaN: withdrawn) of an opened, judged window of a counter. Writes its EXCHANGE entry,
+ * and what follows. The answer is of `Applied`; where it is LATE the window is as it was.
  */
 export function takeExchange(
   meter: number,
@@ -20,12 +20,19 @@ export function takeExchange(
   out: EntryWriter,
 ): number {
   const { newer } = window;
-  if (ts < newer.ts || ts < window.withdrawnTs) return Applied.LATE;
-  if (ts === window.withdrawnTs && !exchangeWins(final, start, rev, Number.NaN, Number.NaN, window.withdrawnRev)) {
-    return Applied.DUPLICATE;
+  const info = Number.isNaN(final) ? ExchangeInfo.WITHDRAWN : 0;
+  if (ts < newer.ts || ts < window.withdrawnTs) {
+    out.exchange(meter, ts, final, start, rev, info | ExchangeInfo.NO_ROW | ExchangeInfo.LATE);
+    return Applied.LATE;
   }
-  if (newer.type === RecordType.EXCHANGE && newer.ts === ts) {
-    if (!exchangeWins(final, start, rev, newer.value, newer.start, newer.rev)) return Applied.DUPLICATE;
+  const again = newer.type === RecordType.EXCHANGE && newer.ts === ts;
+  const loses =
+    ts === window.withdrawnTs
+      ? !exchangeWins(final, start, rev, Number.NaN, Number.NaN, window.withdrawnRev)
+      : again && !exchangeWins(final, start, rev, newer.value, newer.start, newer.rev);
+  out.exchange(meter, ts, final, start, rev, loses ? info | ExchangeInfo.NO_ROW : info);
+  if (loses) return Applied.DUPLICATE;
+  if (again) {
     rememberBoth(window);
     if (Number.isNaN(final)) takeOut(window, rev);
     else declare(window, ts, final, start, rev);
@@ -91,5 +98,5 @@ function withdraw(window: MeterWindow, ts: number, rev: number, reachFrom: numbe
   mark.type = RecordType.EXCHANGE;
   mark.at = ts;
   mark.reachFrom = reachFrom;
-  window.addSettled(mark);
+  window.addSettled(mark, window.newer);
 }

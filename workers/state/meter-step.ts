@@ -1,5 +1,5 @@
 import { type EntryWriter, Kind } from "../../engine/base/entries.js";
-import { Flag } from "../../engine/base/flags.js";
+import { judge } from "../kernels/judge.js";
 import { type MeterRecord, RecordType } from "../kernels/record.js";
 import { readingWins } from "./meter-conflict.js";
 import { type RowWriter, touchedFrom } from "./meter-rows.js";
@@ -13,8 +13,10 @@ export const Applied = {
   DUPLICATE: 1,
   /** Another value, or a greater rev, at the newest reading's instant. */
   REVISED: 2,
-  /** Behind its meter's newest record. */
+  /** Behind its meter's newest records: what it changes is a repair's to find out. */
   LATE: 3,
+  /** Before the newest record, but behind all that is settled: worked in at once. */
+  INSERTED: 4,
 } as const;
 
 /** How a record was judged before something new was known. */
@@ -37,25 +39,27 @@ class Verdict {
 const olderWas = new Verdict();
 const newerWas = new Verdict();
 
-/** One reading of an opened, judged window. The answer is of `Applied`; where it is LATE the window is as it was. */
+/**
+ * One reading of an opened, judged window. The answer is of `Applied`; where it is LATE the window is as it was.
+ * `conflict`: two values are known to have been seen at its instant.
+ */
 export function takeReading(
   meter: number,
   window: MeterWindow,
   ts: number,
   value: number,
   rev: number,
+  conflict: boolean,
   rows: RowWriter,
   out: EntryWriter,
 ): number {
   const standing = readingAt(window, ts);
   if (standing !== null) return takeAgain(meter, window, standing, value, rev, rows, out);
-  if (ts <= window.newer.ts || ts < window.withdrawnTs) {
-    out.reading(Kind.LATE, meter, ts, value, Number.NaN, rev, Flag.QUESTIONABLE);
-    return Applied.LATE;
-  }
+  if (ts <= window.newer.ts || ts < window.withdrawnTs) return takeBehind(meter, window, ts, value, rev, rows, out);
   const reach = append(window, RecordType.READING, ts, value, rev);
   const { older, newer } = window;
   newer.reachFrom = reach;
+  newer.conflict = conflict;
   if (Number.isNaN(window.closedTo)) window.closedTo = newer.at;
   window.judge();
   writeReading(Kind.READING, meter, window, newer, out);
@@ -65,11 +69,61 @@ export function takeReading(
   return Applied.LIVE;
 }
 
-/** The reading of this instant that may still be corrected: the newest record, or the one that an exchange follows at once. */
+/** The reading of this instant, if it is one of the two newest records: nothing that hangs on it is settled. */
 function readingAt({ older, newer }: MeterWindow, ts: number): MeterRecord | null {
-  if (newer.ts !== ts) return null;
-  if (newer.type === RecordType.READING) return newer;
+  if (newer.ts === ts && newer.type === RecordType.READING) return newer;
   return older.type === RecordType.READING && older.ts === ts ? older : null;
+}
+
+/**
+ * A reading between the two newest records, as when two change places on their way: `older` is settled with it for its successor.
+ *
+ *     settled │ older │ newer      ──▶      settled · older │ this one │ newer
+ */
+function takeBehind(
+  meter: number,
+  window: MeterWindow,
+  ts: number,
+  value: number,
+  rev: number,
+  rows: RowWriter,
+  out: EntryWriter,
+): number {
+  const { older, newer } = window;
+  // At the instant of an exchange the reading comes first.
+  const isBetween = older.type !== RecordType.NONE && ts > older.ts && (ts < newer.ts || newer.type === RecordType.EXCHANGE);
+  if (!isBetween || !Number.isNaN(window.withdrawnTs)) {
+    out.reading(Kind.LATE, meter, ts, value, Number.NaN, rev, 0);
+    return Applied.LATE;
+  }
+  rememberBoth(window);
+  const from = Math.min(olderWas.touchedFrom, newerWas.touchedFrom);
+  const olderReach = older.reachFrom;
+  window.insert();
+  const { older: inserted, newer: last } = window;
+  inserted.type = RecordType.READING;
+  window.place(inserted, ts, value, rev);
+  const settled = window.settledLast;
+  // Judged once more before it is settled: its successor is another one now.
+  judge(window.settings, window.base, settled, inserted);
+  settled.reachFrom = olderReach;
+  if (!olderWas.isStill(settled) && settled.type === RecordType.READING) {
+    writeReading(Kind.REWRITE, meter, window, settled, out);
+  }
+  const first = Math.min(from, touchedFrom(settled));
+  inserted.reachFrom = window.defaultReach(inserted.at, settled.at);
+  last.reachFrom = window.defaultReach(last.at, inserted.at);
+  if (window.settings.isInterval) inserted.from = window.settings.intervalStart(ts);
+  // Its rows are written again below, so their periods must not be let go of with it.
+  window.settle(settled, inserted, first);
+  window.judge();
+  writeReading(Kind.READING, meter, window, inserted, out);
+  if (!newerWas.isStill(last) && last.type === RecordType.READING) writeReading(Kind.REWRITE, meter, window, last, out);
+  const touched = Math.min(first, window.closedTo, touchedFrom(inserted), touchedFrom(last));
+  // Before an exchange it may be the first reading that is past a period's end.
+  if (inserted.at > window.closedTo) window.closedTo = inserted.at;
+  rows.write(meter, window, touched, window.closedTo, out);
+  return Applied.INSERTED;
 }
 
 /** Puts a new newest record into the window, not yet judged. Returns how far back its neighbour is reached. */
@@ -104,6 +158,9 @@ function takeAgain(
   window.judge();
   writeReading(wins ? Kind.READING : Kind.REWRITE, meter, window, standing, out);
   if (standing !== window.older) rewriteOlder(meter, window, window.older, out);
+  else if (window.newer.type === RecordType.READING && !newerWas.isStill(window.newer)) {
+    writeReading(Kind.REWRITE, meter, window, window.newer, out);
+  }
   rewriteRows(meter, window, rows, out);
   return Applied.REVISED;
 }

@@ -27,6 +27,8 @@ export class MeterWindow {
   readonly middle = new Baseline();
   older = new MeterRecord();
   newer = new MeterRecord();
+  /** What `insert` pushed out of `older`: to be settled once its successor is known. */
+  settledLast = new MeterRecord();
   /** By period: the settled part of the one in which `anchor` lies; end NaN: none yet. */
   readonly sums: readonly PeriodSum[] = [new PeriodSum(), new PeriodSum(), new PeriodSum()];
   /** Settled parts of periods after that, where there are any. */
@@ -55,13 +57,21 @@ export class MeterWindow {
    */
   shift(): void {
     if (this.newer.type === RecordType.NONE) return;
-    if (this.older.type !== RecordType.NONE) this.#settle();
+    if (this.older.type !== RecordType.NONE) this.settle(this.older, this.newer);
     const older = this.newer;
     this.newer = this.older;
     this.older = older;
     this.newer.clear();
     const reach = this.defaultReach(older.at, this.base.ts);
     if (!Number.isNaN(reach)) older.reachFrom = reach;
+  }
+
+  /** Makes room between the two: what was `older` is in `settledLast`, `older` is empty. */
+  insert(): void {
+    const { older, settledLast } = this;
+    this.settledLast = older;
+    this.older = settledLast;
+    this.older.clear();
   }
 
   /** Gives a record its place in time. `value` is finite. */
@@ -94,15 +104,18 @@ export class MeterWindow {
     );
   }
 
-  #settle(): void {
-    const { settings, base, older } = this;
-    advance(settings, base, older);
-    this.addSettled(older);
+  /**
+   * What a judged record brings can change no more; `next` is the first of those that are not settled. Periods are kept from `keepFrom` on,
+   * whatever else may be let go of.
+   */
+  settle(record: MeterRecord, next: MeterRecord, keepFrom = Number.POSITIVE_INFINITY): void {
+    advance(this.settings, this.base, record);
+    this.addSettled(record, next, keepFrom);
   }
 
   /** Adds a record to the settled sums, and lets go of periods that nothing can reach any more. */
-  addSettled(record: MeterRecord): void {
-    const anchor = this.#anchor(record);
+  addSettled(record: MeterRecord, next: MeterRecord, keepFrom = Number.POSITIVE_INFINITY): void {
+    const anchor = Math.min(keepFrom, this.#anchor(record, next));
     for (const period of this.settings.periods) {
       const sum = this.sums[period]!;
       if (!(anchor < sum.end)) this.#reopen(sum, period, anchor, record);
@@ -113,11 +126,11 @@ export class MeterWindow {
   }
 
   /** No later record changes what lies before, and all rows of periods that end by then are written. */
-  #anchor(record: MeterRecord): number {
-    const { settings, base, newer, closedTo } = this;
+  #anchor(record: MeterRecord, next: MeterRecord): number {
+    const { settings, base, closedTo } = this;
     let anchor = Number.isNaN(base.ts) ? record.at : base.ts;
     if (closedTo < anchor) anchor = closedTo;
-    if (settings.isInterval && newer.from - settings.intervalSlackMs < anchor) anchor = newer.from - settings.intervalSlackMs;
+    if (settings.isInterval && next.from - settings.intervalSlackMs < anchor) anchor = next.from - settings.intervalSlackMs;
     return anchor;
   }
 

@@ -36,8 +36,8 @@ export function loadWindow(page: MeterPage, slot: number, window: MeterWindow): 
   for (const period of settings.periods) page.periods[period]!.load(slot, period, window.sums[period]!);
 }
 
-/** Puts a judged window back; what a page has no room for is kept beside it (`rare`). */
-export function saveWindow(page: MeterPage, slot: number, window: MeterWindow, rare: boolean): void {
+/** Puts a judged window back; what a page has no room for is kept beside it (`rare`). A `followed` meter is never steady. */
+export function saveWindow(page: MeterPage, slot: number, window: MeterWindow, rare: boolean, followed: boolean): void {
   const { settings, base, older, newer } = window;
   page.baseTs[slot] = Number.isNaN(base.ts) ? 0 : base.ts;
   page.baseUnits[slot] = Number.isNaN(base.ts) ? 0 : settings.isInterval ? base.blockFrom : base.units;
@@ -47,7 +47,7 @@ export function saveWindow(page: MeterPage, slot: number, window: MeterWindow, r
   page.newerTs[slot] = newer.type === RecordType.NONE ? 0 : newer.ts;
   page.newerValue[slot] = newer.type === RecordType.NONE ? 0 : newer.value;
   page.newerRev[slot] = newer.rev;
-  const steady = !rare && window.isSteady ? Status.STEADY : 0;
+  const steady = !rare && !followed && window.isSteady ? Status.STEADY : 0;
   page.status[slot] = recordStatus(older) | (recordStatus(newer) << 3) | (rare ? Status.RARE : 0) | steady;
   for (const period of settings.periods) page.periods[period]!.save(slot, window.sums[period]!);
 }

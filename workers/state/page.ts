@@ -8,6 +8,8 @@ export class MeterPage {
   readonly slots: number;
   /** Index into the book's settings. */
   readonly settings: Uint32Array;
+  /** Its first record. */
+  readonly firstTs: Float64Array;
   /** Bits of Status. */
   readonly status: Uint8Array;
   /** The last settled reading that left a baseline: its time and whole units; of intervals the end of the covered block, and its beginning. */
@@ -26,6 +28,7 @@ export class MeterPage {
   constructor(slots: number) {
     this.slots = slots;
     this.settings = new Uint32Array(slots);
+    this.firstTs = new Float64Array(slots);
     this.status = new Uint8Array(slots);
     this.baseTs = new Float64Array(slots);
     this.baseUnits = new Float64Array(slots);
@@ -51,6 +54,7 @@ export class MeterPage {
   columns(): (Float64Array | Uint32Array | Uint8Array)[] {
     return [
       this.settings,
+      this.firstTs,
       this.status,
       this.baseTs,
       this.baseUnits,
@@ -117,7 +121,10 @@ export class PeriodColumns {
   }
 
   save(slot: number, from: PeriodSum): void {
-    if (Number.isNaN(from.end)) return;
+    if (Number.isNaN(from.end)) {
+      this.end[slot] = 0;
+      return;
+    }
     this.start[slot] = from.start;
     this.end[slot] = from.end;
     this.sum[slot] = from.sum;

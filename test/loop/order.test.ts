@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import fc from "fast-check";
+import { reference } from "../reference/reference.js";
+import { MemoryShard } from "../support/memory-shard.js";
+import { aSeries, inSomeOrder, type Series, type SeriesOptions } from "../support/series-generator.js";
+
+/** Rows in a form that says -0 and 0 are the same amount. */
+function plain(rows: unknown): unknown {
+  return JSON.parse(JSON.stringify(rows));
+}
+
+type Happening = "store" | "one unit" | "turns" | "snapshot" | "restart";
+
+interface History extends Series {
+  arrivals: Series["inputs"];
+  /** What happens after each arrival. */
+  happenings: readonly (readonly Happening[])[];
+  knownRecords: number;
+}
+
+function aHistory(options: SeriesOptions): fc.Arbitrary<History> {
+  const happening = fc.constantFrom<Happening[]>("store", "one unit", "turns", "turns", "snapshot", "restart");
+  return aSeries(options).chain(({ settings, inputs }) =>
+    inSomeOrder(inputs).chain((arrivals) =>
+      fc
+        .record({
+          happenings: fc.array(fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(happening, { maxLength: 3 })), {
+            minLength: arrivals.length,
+            maxLength: arrivals.length,
+          }),
+          knownRecords: fc.constantFrom(10_000, 0),
+        })
+        .map((rest) => ({ settings, inputs, arrivals, ...rest })),
+    ),
+  );
+}
+
+async function endsAsReference({ settings, inputs, arrivals, happenings, knownRecords }: History): Promise<void> {
+  const shard = new MemoryShard(new Map([["m", settings]]), knownRecords);
+  try {
+    for (const [i, input] of arrivals.entries()) {
+      shard.give("m", input);
+      for (const happening of happenings[i] ?? []) {
+        if (happening === "store") shard.store();
+        else if (happening === "one unit") shard.store(1);
+        else if (happening === "turns") await shard.turns(3);
+        else if (happening === "snapshot") shard.snapshot();
+        else await shard.restart();
+      }
+    }
+    await shard.settle();
+    assert.deepEqual(plain(shard.rowsOf("m")), plain(reference(settings, inputs)));
+  } finally {
+    await shard.close();
+  }
+}
+
+test("whatever order, batches, duplicates and restarts: the rows are those of the reference", async () => {
+  await fc.assert(fc.asyncProperty(aHistory({ longGaps: false }), endsAsReference), {
+    numRuns: Number(process.env["RUNS"] ?? 300),
+  });
+});
+
+test("with gaps of months, too", async () => {
+  await fc.assert(fc.asyncProperty(aHistory({ maxSteps: 8 }), endsAsReference), { numRuns: Number(process.env["RUNS"] ?? 60) });
+});

@@ -1,0 +1,252 @@
+import type { Clock } from "../../engine/base/clock.js";
+import { EntryWriter, ExchangeInfo, entryBytes, Kind, UnitType, viewsOf } from "../../engine/base/entries.js";
+import type { MeterSettings, TenantPlan } from "../../engine/base/settings.js";
+import type { HistoryRange, MeterHistory } from "../../engine/store/interface.js";
+import type { Journal } from "../../workers/journal/journal.js";
+import { Applier } from "../../workers/loop/applier.js";
+import { Mender } from "../../workers/loop/mender.js";
+import { Replayer } from "../../workers/loop/recover.js";
+import { restoreSections, snapshotSections } from "../../workers/loop/snapshot-sections.js";
+import { MeterBook } from "../../workers/state/book.js";
+import { Directory } from "../../workers/state/directory.js";
+import type { Input } from "../reference/history.js";
+import { Tables } from "../state/tables.js";
+
+const NOW_MS = Date.UTC(2100, 0, 1);
+const TENANT = "acme";
+
+/** Time that passes whenever anybody waits for it. */
+export class HurryingClock implements Clock {
+  #ms = 0;
+  nowMs(): number {
+    return NOW_MS;
+  }
+  monotonicMs(): number {
+    return this.#ms;
+  }
+  after(delayMs: number, task: () => void): { cancel(): void } {
+    const handle = setImmediate(() => {
+      this.#ms += delayMs;
+      task();
+    });
+    return { cancel: () => clearImmediate(handle) };
+  }
+}
+
+interface Store {
+  tables: Tables;
+  exchanges: Map<number, { final: number; start: number; rev: number }>;
+}
+
+/** A shard without disk and network: inputs become units, units are kept, and a store in memory takes them when it is told to. */
+export class MemoryShard {
+  readonly #plan: TenantPlan;
+  readonly #units: Uint8Array[] = [];
+  #appended = 0;
+  #stored = 0;
+  readonly #stores = new Map<string, Store>();
+  readonly #clock = new HurryingClock();
+  #snapshot: { unit: number; sections: Map<string, Uint8Array> } | null = null;
+  applier!: Applier;
+  mender!: Mender;
+  /** Rows that repairs wrote, and questions to the store. */
+  questions = 0;
+  failure: unknown = null;
+  /** Called with each unit that is written. */
+  onUnit: (unit: Uint8Array) => void = () => {};
+  /** Known records that may be kept in memory. */
+  readonly #knownRecords: number;
+
+  constructor(settings: ReadonlyMap<string, MeterSettings>, knownRecords = 10_000) {
+    this.#plan = {
+      id: TENANT,
+      timezone: "UTC",
+      meters: [...settings].map(([match, each]) => ({ match, settings: each })),
+      rules: [],
+      maxMeters: 1_000_000,
+      maxDataloggers: 10,
+    };
+    this.#knownRecords = knownRecords;
+    this.#open();
+  }
+
+  #open(): void {
+    this.applier = new Applier([this.#plan], new EntryWriter(1 << 12), new Directory(), new MeterBook(4));
+    let first = 0;
+    if (this.#snapshot !== null) {
+      restoreSections(this.applier, this.#snapshot.sections);
+      first = this.#snapshot.unit;
+    }
+    const replayer = new Replayer(this.applier, 0);
+    for (const unit of this.#units.slice(first)) replayer.replay(unit);
+    this.mender = new Mender(
+      {
+        clock: this.#clock,
+        journal: this.#journal as unknown as Journal,
+        sink: { history: (ranges) => this.#history(ranges) },
+        applier: this.applier,
+        stored: () => this.#stored,
+        mayWork: () => true,
+        onMended: () => {},
+        onError: () => {},
+        onFailed: (error) => {
+          this.failure = error;
+        },
+      },
+      this.#knownRecords,
+    );
+    this.mender.start();
+  }
+
+  readonly #journal = {
+    append: (unit: Uint8Array): number => {
+      this.onUnit(unit);
+      this.#units.push(unit.slice());
+      this.#appended += unit.length;
+      return this.#appended;
+    },
+    commit: () => {},
+    shard: this,
+    get appended(): number {
+      return this.shard.#appended;
+    },
+  };
+
+  /** One input of a meter, in a unit of its own. */
+  give(meter: string, input: Input): void {
+    this.giveAll([{ meter, input }]);
+  }
+
+  /** Some inputs as one frame. */
+  giveAll(inputs: readonly { meter: string; input: Input }[]): void {
+    const { out } = this.applier;
+    out.reset();
+    const datalogger = this.applier.dataloggerNumber(TENANT, "d1");
+    this.applier.datalogger = datalogger;
+    out.beginUnit(UnitType.POST, NOW_MS, datalogger, 0, 0, 0);
+    this.applier.nameDatalogger(TENANT, "d1");
+    for (const { meter, input } of inputs) {
+      const number = this.applier.meter(0, meter, datalogger, false);
+      const { ts, rev = 0 } = input;
+      if ("value" in input) this.applier.reading(number, ts, input.value, rev, NOW_MS);
+      else {
+        const { final, start } = input.exchange ?? { final: Number.NaN, start: Number.NaN };
+        this.applier.exchange(number, ts, final, start, rev, NOW_MS);
+      }
+    }
+    out.endUnit(inputs.length);
+    this.#journal.append(out.bytes());
+    if (this.applier.takeLate() > 0) this.mender.notify();
+  }
+
+  /** The store takes what was computed; `most` units at most. */
+  store(most = Number.POSITIVE_INFINITY): void {
+    let position = 0;
+    let taken = 0;
+    for (const unit of this.#units) {
+      position += unit.length;
+      if (position <= this.#stored) continue;
+      if (taken++ >= most) return;
+      this.#take(unit);
+      this.#stored = position;
+    }
+    this.mender.notify();
+  }
+
+  #take(unit: Uint8Array): void {
+    const views = viewsOf(unit);
+    const meters = new Set<number>();
+    for (let at = 0; at < unit.length; at += entryBytes(views, at)) {
+      const kind = views.u32[at >> 2]! & 0xff;
+      if (kind === Kind.READING || kind === Kind.REWRITE || kind === Kind.PERIOD) meters.add(views.u32[(at >> 2) + 1]!);
+      if (kind === Kind.EXCHANGE && ((views.u32[at >> 2]! >>> 8) & ExchangeInfo.NO_ROW) === 0) {
+        const f = at >> 3;
+        const store = this.#storeOf(views.u32[(at >> 2) + 1]!);
+        store.exchanges.set(views.f64[f + 1]!, {
+          final: views.f64[f + 2]!,
+          start: views.f64[f + 3]!,
+          rev: views.u32[(at >> 2) + 8]!,
+        });
+      }
+    }
+    for (const meter of meters) this.#storeOf(meter).tables.take(unit, meter);
+  }
+
+  #storeOf(meter: number): Store {
+    const name = this.applier.directory.meter(meter);
+    let store = this.#stores.get(name);
+    if (store === undefined) {
+      store = { tables: new Tables(), exchanges: new Map() };
+      this.#stores.set(name, store);
+    }
+    return store;
+  }
+
+  async #history(ranges: readonly HistoryRange[]): Promise<MeterHistory[]> {
+    this.questions++;
+    await new Promise((resolve) => setImmediate(resolve));
+    return ranges.map(({ meter, from, to }) => {
+      const { tables, exchanges } = this.#storeOf(meter);
+      const rows = tables.rows().readings.filter(({ ts }) => ts >= from && ts <= to);
+      const declared = [...exchanges].filter(([ts]) => ts >= from && ts <= to).sort(([a], [b]) => a - b);
+      return {
+        meter,
+        readings: {
+          ts: rows.map(({ ts }) => ts),
+          value: rows.map(({ value }) => value),
+          rev: rows.map(({ rev }) => rev),
+          flags: rows.map(({ flags }) => flags),
+        },
+        exchanges: {
+          ts: declared.map(([ts]) => ts),
+          final: declared.map(([, { final }]) => final),
+          start: declared.map(([, { start }]) => start),
+          rev: declared.map(([, { rev }]) => rev),
+        },
+      };
+    });
+  }
+
+  /** Some turns of everything that goes on by itself. */
+  async turns(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Until nothing waits any more. */
+  async settle(): Promise<void> {
+    for (let i = 0; this.applier.late.size > 0; i++) {
+      if (this.failure !== null) throw this.failure;
+      if (i > 5_000) throw new Error(`${this.applier.late.size} late inputs are never worked in: ${this.mender.trouble}`);
+      this.store();
+      await this.turns(1);
+    }
+    this.store();
+  }
+
+  snapshot(): void {
+    const sections = new Map<string, Uint8Array>();
+    for (const { name, parts } of snapshotSections(this.applier, this.#stored))
+      sections.set(name, new Uint8Array(Buffer.concat(parts)));
+    this.#snapshot = { unit: this.#units.length, sections };
+  }
+
+  /** The process dies and starts again from its snapshot and journal. */
+  async restart(): Promise<void> {
+    await this.mender.stop();
+    await this.turns(4);
+    this.#open();
+  }
+
+  async close(): Promise<void> {
+    await this.mender.stop();
+    await this.turns(2);
+  }
+
+  rowsOf(meter: string): ReturnType<Tables["rows"]> {
+    return this.#stores.get(meter)?.tables.rows() ?? { readings: [], consumption: [] };
+  }
+
+  exchangesOf(meter: string): [number, { final: number; start: number; rev: number }][] {
+    return [...(this.#stores.get(meter)?.exchanges ?? [])].sort(([a], [b]) => a - b);
+  }
+}

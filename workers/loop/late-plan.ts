@@ -1,0 +1,55 @@
+import { limits } from "../../engine/base/limits.js";
+import type { KnownRecord } from "../state/known-record.js";
+import type { Applier } from "./applier.js";
+
+const DAY_MS = 24 * 3_600_000;
+const LEAST_AFTER_MS = 2 * 3_600_000;
+
+/** How much further than usual is read; grows until it is enough. */
+export interface Reach {
+  before: number;
+  after: number;
+}
+
+/** What of a meter is read. */
+export interface LateRange {
+  meter: number;
+  from: number;
+  to: number;
+  /** Nothing was before it, or nothing came after it. */
+  isFirst: boolean;
+  isLast: boolean;
+}
+
+/**
+ * Of a meter's late inputs (in order of time) the newest that lie together; all of one instant are within or without. The newest first:
+ * then the older ones find more that is known.
+ */
+export function clusterOf(lates: readonly KnownRecord[]): readonly KnownRecord[] {
+  let first = lates.length - 1;
+  for (; first > 0; first--) {
+    const gap = lates[first]!.ts - lates[first - 1]!.ts;
+    if (gap > limits.lateGapMs || (gap > 0 && lates.length - first >= limits.lateInputsPerRepair)) break;
+  }
+  return first <= 0 ? lates : lates.slice(first);
+}
+
+/** From a place early enough to judge from, most likely, to the end of the last period that the late inputs may change. */
+export function rangeFor({ book, late }: Pick<Applier, "book" | "late">, meter: number, reach: Reach): LateRange {
+  const settings = book.compiled(meter);
+  const lates = clusterOf(late.of(meter));
+  const begin = book.firstTs(meter);
+  const newest = book.newestTs(meter);
+  const firstLate = lates[0]?.ts ?? newest;
+  const lastLate = lates[lates.length - 1]?.ts ?? newest;
+  const cadenceMs = book.cadenceMs(meter);
+  const someMs = Number.isNaN(cadenceMs) ? 0 : cadenceMs;
+  const before = Math.max(DAY_MS + settings.maxGapMs, 3 * someMs) * reach.before;
+  const after = Math.max(LEAST_AFTER_MS, 2 * someMs) * reach.after;
+  // Where the first period lies that may change, the record before the first late one included.
+  const from = settings.largestPeriodStart(firstLate - 1) - before;
+  const to = settings.largestPeriodEnd(Math.max(lastLate, begin)) + after;
+  const isFirst = !(from > begin) || firstLate <= begin;
+  const isLast = !(to < newest);
+  return { meter, from: isFirst ? begin : from, to: isLast ? newest + DAY_MS * 366 : to, isFirst, isLast };
+}

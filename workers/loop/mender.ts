@@ -1,0 +1,275 @@
+import { type Clock, sleep, type Timer } from "../../engine/base/clock.js";
+import { EntryWriter, NONE, UnitType } from "../../engine/base/entries.js";
+import { MeterstormError, messageOf } from "../../engine/base/errors.js";
+import { limits } from "../../engine/base/limits.js";
+import type { HistoryRange, Sink } from "../../engine/store/interface.js";
+import type { Journal } from "../journal/journal.js";
+import { type KnownRecord, mergedRecords, recordsOf } from "../state/known-record.js";
+import { KnownTails } from "../state/known-tails.js";
+import { type KnownStretch, MeterRepair, Repair } from "../state/meter-repair.js";
+import type { Applier } from "./applier.js";
+import { clusterOf, type Reach, rangeFor } from "./late-plan.js";
+
+/** Records judged, and milliseconds spent, before others are let by. */
+const SLICE_RECORDS = 64;
+const SLICE_MS = 2;
+/** Late inputs rarely come alone: so long others are waited for before the store is asked. */
+const GATHER_MS = 200;
+/** For so long it is waited for the store to have what was computed; then later again, so that little has to be remembered meanwhile. */
+const PATIENCE_MS = 20_000;
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 5_000;
+/** Meters whose histories are in memory at one time. */
+const METERS_PER_QUESTION = 100;
+/** A repair that live inputs overtake so often goes on without letting them by. */
+const PATIENT_RUNS = 2;
+
+export interface MenderPorts {
+  clock: Clock;
+  journal: Journal;
+  sink: Pick<Sink, "history">;
+  applier: Applier;
+  /** Position up to which the store has everything. */
+  stored(): number;
+  /** Whether the store takes rows now and the journal has room for more. */
+  mayWork(): boolean;
+  /** A repair of the meter is journaled up to this position, and took so many milliseconds. */
+  onMended(meter: number, position: number, ms: number): void;
+  onError(kind: string, message: string): void;
+  /** What is no answer of the store: the shard must not go on. */
+  onFailed(error: unknown): void;
+}
+
+/**
+ * Works late inputs into what was there before: from memory where the meter's neighbours are known, else from the store, many meters in one
+ * pass. Runs beside the loop, a slice at a time, and writes each meter's repair as one unit between two batches.
+ *
+ *     late inputs ──▶ known in memory? ──yes──────────────────────────────────▶ two runs ──▶ REPAIR unit: rows, state
+ *                          └──no──▶ store has all that is computed ──▶ history ──▶ ▲  with what came meanwhile
+ */
+export class Mender {
+  readonly #ports: MenderPorts;
+  readonly #out = new EntryWriter(1 << 16);
+  readonly #tails: KnownTails;
+  #running: Promise<void> | null = null;
+  #stopping = false;
+  #wake: (() => void) | null = null;
+  #timer: Timer | null = null;
+  #retryMs = 0;
+  #sliceEndMs = 0;
+  /** Meters that are known in memory and yet need the store. */
+  readonly #unknown = new Set<number>();
+  /** Why late inputs wait now; empty while they do not. */
+  trouble = "";
+  /** Repairs done, rows written again by them, and times that the store was asked. */
+  repairs = 0;
+  rows = 0;
+  passes = 0;
+
+  constructor(ports: MenderPorts, knownRecords: number = limits.knownRecords) {
+    this.#ports = ports;
+    this.#tails = new KnownTails(ports.applier.book, knownRecords);
+    ports.applier.book.listener = this.#tails;
+  }
+
+  start(): void {
+    this.#running ??= this.#run().catch((error: unknown) => {
+      if (!this.#stopping) this.#ports.onFailed(error);
+    });
+  }
+
+  /** Late inputs came, or the store has more. */
+  notify(): void {
+    this.#wake?.();
+  }
+
+  /** Ends after the slice under way; what is not done waits for the next start. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#wake?.();
+    // A question to the store under way is not waited for: nothing is done with its answer.
+    await Promise.race([this.#running ?? Promise.resolve(), sleep(this.#ports.clock, SLICE_MS)]);
+  }
+
+  async #run(): Promise<void> {
+    const { late } = this.#ports.applier;
+    while (!this.#stopping) {
+      if (late.size === 0) await this.#wait(null);
+      else if (!this.#ports.mayWork()) await this.#wait(FIRST_RETRY_MS);
+      else {
+        await this.#fromMemory();
+        if (late.size > 0 && !this.#stopping) await this.#fromStore();
+      }
+    }
+  }
+
+  /** All waiting meters whose neighbours are known. */
+  async #fromMemory(): Promise<void> {
+    const { late } = this.#ports.applier;
+    for (const meter of [...late.meters]) {
+      if (this.#stopping) return;
+      if (this.#tails.stretch(meter) === null || this.#unknown.has(meter)) continue;
+      const state = await this.#repair(meter, () => this.#tails.stretch(meter));
+      if (state !== Repair.DONE) this.#unknown.add(meter);
+    }
+  }
+
+  async #fromStore(): Promise<void> {
+    const { late } = this.#ports.applier;
+    const isNear = (meter: number) => this.#tails.stretch(meter) !== null && !this.#unknown.has(meter);
+    if (late.size < limits.lateInputsPerRepair) await this.#wait(GATHER_MS, false);
+    const meters = [...late.meters].filter((meter) => !isNear(meter)).slice(0, limits.lateMetersPerPass);
+    if (meters.length === 0 || this.#stopping) return;
+    const position = this.#ports.journal.appended;
+    for (const meter of meters) this.#tails.beginSince(meter);
+    try {
+      if (await this.#hasStored(position)) {
+        for (let at = 0; at < meters.length && !this.#stopping; at += METERS_PER_QUESTION) {
+          await this.#ask(meters.slice(at, at + METERS_PER_QUESTION));
+        }
+        this.trouble = "";
+        this.#retryMs = 0;
+      }
+    } catch (error) {
+      if (!(error instanceof MeterstormError && error.code === "store_unavailable")) throw error;
+      this.trouble = messageOf(error);
+      this.#ports.onError("history", this.trouble);
+    } finally {
+      for (const meter of meters) {
+        this.#tails.endSince(meter);
+        this.#unknown.delete(meter);
+      }
+    }
+    if (this.trouble === "" || this.#stopping) return;
+    this.#retryMs = Math.min(MAX_RETRY_MS, Math.max(FIRST_RETRY_MS, this.#retryMs * 2));
+    await this.#wait(this.#retryMs, false);
+  }
+
+  /** Whether everything up to the position is stored, within its patience. */
+  async #hasStored(position: number): Promise<boolean> {
+    const { clock, stored } = this.#ports;
+    const endMs = clock.monotonicMs() + PATIENCE_MS;
+    while (stored() < position && !this.#stopping) {
+      if (clock.monotonicMs() >= endMs) {
+        this.trouble = "the store has not yet taken what was computed before";
+        return false;
+      }
+      await this.#wait(FIRST_RETRY_MS);
+    }
+    return !this.#stopping;
+  }
+
+  /** Reads what lies around the late inputs of some meters, works them in, and reads more of those that need more. */
+  async #ask(meters: readonly number[]): Promise<void> {
+    const { applier, sink } = this.#ports;
+    let reaches = new Map<number, Reach>(meters.map((meter) => [meter, { before: 1, after: 1 }]));
+    while (reaches.size > 0 && !this.#stopping) {
+      const asked = [...reaches];
+      const ranges = asked.map(([meter, reach]) => rangeFor(applier, meter, reach));
+      this.passes++;
+      const histories = await sink.history(ranges.map(({ meter, from, to }): HistoryRange => ({ meter, from, to })));
+      const further = new Map<number, Reach>();
+      for (const [i, [meter, reach]] of asked.entries()) {
+        if (this.#stopping) return;
+        const { from, to, isFirst, isLast } = ranges[i]!;
+        const found = recordsOf(histories[i]!);
+        const first = isFirst ? Number.NEGATIVE_INFINITY : from;
+        const last = isLast ? Number.POSITIVE_INFINITY : to;
+        const stretch = (): KnownStretch => {
+          const since = this.#tails.since(meter).filter(({ ts }) => ts >= first && ts <= last);
+          return { records: mergedRecords(found, since), from: first, to: last, sound: false };
+        };
+        const state = await this.#repair(meter, stretch);
+        if (state === Repair.NEEDS_BEFORE) further.set(meter, { ...reach, before: reach.before * 8 });
+        else if (state === Repair.NEEDS_AFTER) further.set(meter, { ...reach, after: reach.after * 8 });
+      }
+      reaches = further;
+    }
+  }
+
+  /** Works in as many late inputs of a meter as what is known allows. The answer is of `Repair`. */
+  async #repair(meter: number, stretch: () => KnownStretch | null): Promise<number> {
+    const { applier, clock } = this.#ports;
+    const startMs = clock.monotonicMs();
+    let waitedMs = 0;
+    for (let run = 0; !this.#stopping; run++) {
+      const count = applier.late.count(meter);
+      const lates = clusterOf(applier.late.of(meter));
+      if (lates.length === 0) return Repair.DONE;
+      const known = stretch();
+      const [first, last] = [lates[0]!, lates[lates.length - 1]!];
+      if (known === null || first.ts < known.from) return Repair.NEEDS_BEFORE;
+      if (last.ts > known.to) return Repair.NEEDS_AFTER;
+      const version = this.#tails.version(meter);
+      const repair = new MeterRepair(applier.book.compiled(meter), known, lates);
+      let state = repair.advance(SLICE_RECORDS);
+      while (state === Repair.GOES_ON) {
+        if (run < PATIENT_RUNS) waitedMs += await this.#letBy();
+        if (this.#stopping) return Repair.GOES_ON;
+        state = repair.advance(SLICE_RECORDS);
+      }
+      if (state !== Repair.DONE) return state;
+      // What came meanwhile may belong between what was judged.
+      if (known.to === Number.POSITIVE_INFINITY && version !== this.#tails.version(meter)) continue;
+      this.#write(meter, known, first, last, count, repair, clock.monotonicMs() - startMs - waitedMs);
+      if (run < PATIENT_RUNS) await this.#letBy();
+      return Repair.DONE;
+    }
+    return Repair.GOES_ON;
+  }
+
+  /** One meter's repair as a unit, there whole or not at all; the state follows at once. */
+  #write(
+    meter: number,
+    known: KnownStretch,
+    first: KnownRecord,
+    last: KnownRecord,
+    count: number,
+    repair: MeterRepair,
+    ms: number,
+  ): void {
+    const { applier, journal, clock, onMended } = this.#ports;
+    const out = this.#out;
+    out.reset();
+    out.beginUnit(UnitType.REPAIR, clock.nowMs(), NONE, 0, 0, 0);
+    out.mended(meter, first.ts, last.ts, count);
+    this.rows += repair.writeRows(meter, out);
+    this.repairs++;
+    const { image } = repair;
+    if (image !== null) out.state(meter, image);
+    out.endUnit(0);
+    journal.append(out.bytes());
+    journal.commit();
+    applier.mended(meter, first.ts, last.ts, count, image);
+    const { from, to, sound } = known;
+    this.#tails.keep(meter, applier.book.compiled(meter), { records: repair.records, from, to, sound }, last.ts);
+    onMended(meter, journal.appended, ms);
+  }
+
+  /** Lets the loop and others have their turn once a slice is used up. Returns how long that took, in milliseconds. */
+  async #letBy(): Promise<number> {
+    const { clock } = this.#ports;
+    const nowMs = clock.monotonicMs();
+    if (nowMs < this.#sliceEndMs) return 0;
+    await sleep(clock, 0);
+    this.#sliceEndMs = clock.monotonicMs() + SLICE_MS;
+    return clock.monotonicMs() - nowMs;
+  }
+
+  /** Waits for `delayMs` (null: for ever) or, when `wakeable`, for `notify`; `stop` ends every wait. */
+  #wait(delayMs: number | null, wakeable = true): Promise<void> {
+    if (this.#stopping) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#wake = null;
+        this.#timer?.cancel();
+        this.#timer = null;
+        resolve();
+      };
+      this.#wake = () => {
+        if (wakeable || this.#stopping) done();
+      };
+      if (delayMs !== null) this.#timer = this.#ports.clock.after(delayMs, done);
+    });
+  }
+}

@@ -1,0 +1,102 @@
+import { inOrder, type KnownRecord, UNSETTLED } from "./known-record.js";
+
+/** A late input with who sent it (a datalogger's number). */
+interface Waiting {
+  readonly record: KnownRecord;
+  readonly datalogger: number;
+}
+
+/**
+ * Inputs behind their meters' newest records, until a repair has worked them in: journaled with the frame that brought them, and
+ * part of a snapshot, so that none is forgotten. Meters come in the order in which they began to wait.
+ */
+export class LateInputs {
+  readonly #meters = new Map<number, Waiting[]>();
+  /** Late inputs by the datalogger that sent them. */
+  readonly #dataloggers = new Map<number, number>();
+  /** All that wait. */
+  size = 0;
+
+  add(meter: number, record: KnownRecord, datalogger: number): void {
+    const waiting = this.#meters.get(meter);
+    if (waiting === undefined) this.#meters.set(meter, [{ record, datalogger }]);
+    else waiting.push({ record, datalogger });
+    this.#dataloggers.set(datalogger, (this.#dataloggers.get(datalogger) ?? 0) + 1);
+    this.size++;
+  }
+
+  get meters(): IterableIterator<number> {
+    return this.#meters.keys();
+  }
+
+  get meterCount(): number {
+    return this.#meters.size;
+  }
+
+  has(meter: number): boolean {
+    return this.#meters.has(meter);
+  }
+
+  /** How many inputs of a meter wait. */
+  count(meter: number): number {
+    return this.#meters.get(meter)?.length ?? 0;
+  }
+
+  /** How many a datalogger sent. */
+  countOf(datalogger: number): number {
+    return this.#dataloggers.get(datalogger) ?? 0;
+  }
+
+  /** A meter's late inputs, in order of time; of one instant in order of arrival. */
+  of(meter: number): KnownRecord[] {
+    return (this.#meters.get(meter) ?? []).map(({ record }) => record).sort(inOrder);
+  }
+
+  /** Those of the first `count` that lie within the range are worked in. Returns the instant of the first, NaN where there is none. */
+  mended(meter: number, from: number, to: number, count: number): number {
+    const waiting = this.#meters.get(meter) ?? [];
+    let first = Number.NaN;
+    const left = waiting.filter(({ record, datalogger }, i) => {
+      if (i >= count || record.ts < from || record.ts > to) return true;
+      if (!(record.ts >= first)) first = record.ts;
+      this.#forget(datalogger);
+      return false;
+    });
+    this.size -= waiting.length - left.length;
+    this.#meters.delete(meter);
+    // Behind the others: whoever waits longest comes first.
+    if (left.length > 0) this.#meters.set(meter, left);
+    return first;
+  }
+
+  #forget(datalogger: number): void {
+    const left = this.countOf(datalogger) - 1;
+    if (left > 0) this.#dataloggers.set(datalogger, left);
+    else this.#dataloggers.delete(datalogger);
+  }
+
+  /** Everything as doubles, per input: meter, datalogger, ts, type, value, start, rev. */
+  encode(): Float64Array {
+    const doubles = new Float64Array(this.size * INPUT_NUMBERS);
+    let at = 0;
+    for (const [meter, waiting] of this.#meters) {
+      for (const { record, datalogger } of waiting) {
+        const { ts, type, value, start, rev } = record;
+        doubles.set([meter, datalogger, ts, type, value, start, rev], at);
+        at += INPUT_NUMBERS;
+      }
+    }
+    return doubles;
+  }
+
+  /** Adds what `encode` gave. */
+  decode(doubles: Float64Array): void {
+    for (let at = 0; at < doubles.length; at += INPUT_NUMBERS) {
+      const [meter, datalogger, ts, type, value, start, rev] = doubles.subarray(at, at + INPUT_NUMBERS) as unknown as number[];
+      const record = { ts: ts!, type: type!, value: value!, start: start!, rev: rev!, conflict: false, flags: UNSETTLED };
+      this.add(meter!, record, datalogger!);
+    }
+  }
+}
+
+const INPUT_NUMBERS = 7;
