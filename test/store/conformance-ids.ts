@@ -5,7 +5,7 @@ import { always, long, type OpenStore, reading, T0, unit, written } from "./rows
 import type { TestNames } from "./test-names.js";
 
 /** Ids that are legal and mean something to a protocol or a query language on their way. */
-const hostile = [
+export const hostile = [
   ...[
     "a b",
     "a,b",

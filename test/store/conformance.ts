@@ -5,6 +5,16 @@ import { Kind } from "../../engine/base/entries.js";
 import { rejectCodeIndex } from "../../engine/base/errors.js";
 import { Flag } from "../../engine/base/flags.js";
 import type { Store } from "../../engine/store/interface.js";
+import {
+  besideWrites,
+  exactHistories,
+  inputsOnly,
+  longHistories,
+  manyRanges,
+  nothingToTell,
+  oddNames,
+  seenAtOnce,
+} from "./conformance-history.js";
 import { hostileIds } from "./conformance-ids.js";
 import { always, HOUR, type OpenStore, reading, T0, unit, written } from "./rows.js";
 import { TestNames } from "./test-names.js";
@@ -90,6 +100,14 @@ export function storeConformance(kind: StoreKind, skip: string | false): void {
   check("ranges are half-open, limits hold, rows come by time", rangesAndLimits);
   check("alerts are filtered by state, meter and rule", alertFilters);
   check("rows go to their own tenant, meter and period only", separation);
+  check("what is only an input leaves no row", inputsOnly);
+  check("a history is exactly the rows between its ends, both included", exactHistories);
+  check("a meter without rows, or unknown to the store, has an empty history", nothingToTell);
+  check("a history may be longer than what one statement brings", longHistories);
+  check("ranges of one call are answered each for itself", manyRanges);
+  check("histories are told of meters with any legal names", oddNames);
+  check("a history holds what a write that was answered before brought, at once", seenAtOnce);
+  check("a history may be asked for beside a write", besideWrites);
   check("doubles, revisions and times come back to the last bit", exactNumbers);
 }
 
