@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install build run test lint types rules bench endurance coverage format clean
+.PHONY: help install build run test lint types rules bench endurance corpus coverage format clean
 
 NODE := node --enable-source-maps
 INSTALLED := node_modules/.package-lock.json
@@ -37,6 +37,9 @@ bench: build ## The benchmarks, each beside its reference, and a JSON file of al
 
 endurance: build ## 30,000 meters into QuestDB, ten minutes at 139 readings/s and ten flat out; memory must stay flat.
 	$(NODE) dist/bench/endurance.js
+
+corpus: build ## Traces that break rules for resets: what flowed, our rows' sums, and what four other rules say.
+	@$(NODE) dist/test/corpus/print.js
 
 coverage: build ## Every test, then which lines they reached, worker threads included.
 	npm run --silent coverage
