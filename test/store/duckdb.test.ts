@@ -166,6 +166,45 @@ test("DuckDB: two shards number their own meters, and a port that closes disturb
   await ended;
 });
 
+test("DuckDB: a history ends with its thread or its sink, and is told again by the thread that follows", async () => {
+  const names = new TestNames();
+  const path = newPath();
+  const first = started(path);
+  await first.store.prepare();
+  const sink = new DuckDbSink(first.store.connectShard(), names);
+  const meters = ["a", "b"].map((id) => names.meterNumber("acme", id));
+  const ranges = meters.map((meter) => ({ meter, from: 0, to: 1e12 }));
+  const batch = unit((w) => {
+    for (let i = 0; i < 10_000; i++) for (const meter of meters) w.reading(Kind.READING, meter, i, i + meter, 1, 0, 0);
+  });
+  assert.deepEqual(await sink.write([batch]), { ok: true });
+  const told = await sink.history(ranges);
+  assert.deepEqual(
+    told.map(({ readings }) => readings.value),
+    meters.map((meter) => Array.from({ length: 10_000 }, (_, i) => i + meter)),
+  );
+
+  const [under] = await Promise.allSettled([sink.history(ranges), first.store.close()]);
+  if (under.status === "rejected") assert.equal((under.reason as { code?: string }).code, "store_unavailable");
+  else assert.deepEqual(under.value, told);
+  await first.ended;
+  await assert.rejects(sink.history(ranges), { code: "store_unavailable" });
+
+  const second = started(path);
+  await second.store.prepare();
+  sink.attach(second.store.connectShard());
+  assert.deepEqual(await sink.history(ranges), told);
+  const cut = sink.history(ranges);
+  assert.throws(() => void sink.history(ranges), /invariant broken: a sink was asked for a history/);
+  sink.attach(second.store.connectShard());
+  await assert.rejects(cut, { code: "store_unavailable" });
+  assert.deepEqual(await sink.history(ranges), told, "a piece of the history that was cut off is in no other");
+  const closed = sink.history(ranges);
+  await Promise.all([assert.rejects(closed, { code: "store_unavailable" }), sink.close()]);
+  await second.store.close();
+  await second.ended;
+});
+
 test("DuckDB: a file that is no database is told as unavailable", async () => {
   const { store, ended } = started(fileURLToPath(import.meta.url));
   await Promise.all([
