@@ -68,7 +68,7 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
     shard.loop.reportStats(shard.snapshots.trouble);
   }, STATS_MS);
   const release = setInterval(() => void shard.snapshots.release(shard.loop.pump.position).catch(() => undefined), RELEASE_MS);
-  shard.loop.pump.start();
+  shard.loop.start();
   try {
     while (!life.stopRequested) {
       if (failure !== null) throw failure;
@@ -90,6 +90,8 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
 /** What is in the ring is finished and acked, the store gets what it takes in time, and the state is written down. */
 async function drain(shard: OpenShard): Promise<void> {
   while (shard.loop.step() > 0);
+  // Late inputs that still wait are in the journal and in the snapshot: the next start works them in.
+  await shard.loop.mender.stop();
   await shard.journal.committed(shard.journal.appended);
   shard.loop.settle();
   await shard.loop.pump.stop(FLUSH_MS);

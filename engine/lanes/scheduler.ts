@@ -131,11 +131,10 @@ export class Scheduler {
     });
   }
 
-  /** What the shard found a lane's frames to cost. */
+  /** What the shard found a lane's frames to cost; without bytes: work that earlier frames caused, such as repairs. */
   charge(lane: Lane, bytes: number, readings: number, micros: number): void {
     lane.spend(readings);
-    if (bytes === 0) return;
-    this.#microsPerByte += ((micros / bytes - this.#microsPerByte) * Math.min(bytes, 65_536)) / 1_000_000;
+    if (bytes > 0) this.#microsPerByte += ((micros / bytes - this.#microsPerByte) * Math.min(bytes, 65_536)) / 1_000_000;
     if (!lane.active) return;
     const quantum = QUANTUM_BYTES * lane.weight;
     const owed = lane.deficit - (micros / this.#microsPerByte - bytes);

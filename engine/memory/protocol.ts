@@ -61,4 +61,14 @@ export interface ShardStats {
   storeTrouble: string;
   /** Why the last snapshot was not written; empty when it was. Costs a restart time, never data. */
   snapshotTrouble: string;
+  /** Late inputs that wait for a repair, and why they wait longer than usual; empty when they do not. */
+  lateWaiting: number;
+  lateTrouble: string;
+  /** Repairs of meters, and rows that they wrote again, since the worker began. */
+  repairs: number;
+  repairedRows: number;
+  /** Stored rows and days of meters that the audit has looked at, and days that differ from what they should be now. */
+  auditRows: number;
+  auditDays: number;
+  auditMismatches: number;
 }

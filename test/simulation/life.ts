@@ -82,7 +82,7 @@ export class Life {
         this.#opened();
         this.#options.wrong.opened?.(shard);
         this.shard = shard;
-        shard.loop.pump.start();
+        shard.loop.start();
       },
       (error: Error) => {
         this.#opened();

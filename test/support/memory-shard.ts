@@ -86,7 +86,8 @@ export class MemoryShard {
         sink: { history: (ranges) => this.#history(ranges) },
         applier: this.applier,
         stored: () => this.#stored,
-        mayWork: () => true,
+        mayWrite: () => true,
+        mayAsk: () => true,
         onMended: () => {},
         onError: () => {},
         onFailed: (error) => {

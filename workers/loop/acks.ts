@@ -1,5 +1,5 @@
 /**
- * Frames that are computed and wait until they are safe, in journal order.
+ * Frames, posts and greetings that are computed and wait until they are safe, in journal order.
  *
  *      ┌────────┬────────┬────────┬───── position of the journal behind the frame's unit
  *      │ frame  │ frame  │ frame  │ …

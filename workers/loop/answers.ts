@@ -7,10 +7,11 @@ import type { Session } from "./sessions.js";
 
 /** A character is at most 3 bytes of UTF-8, so a piece fits a record of the outcome ring. */
 const PIECE_CHARS = 256 * 1024;
-/** In the place of a datalogger's number: a bind frame before the datalogger's first readings. */
+/** In the place of a datalogger's number: one that has sent nothing yet that was taken. */
 const UNNAMED = NONE - 1;
-/** In the place of a datalogger's number: no frame, but a connection that waits for its welcome. */
-const GREETING = NONE - 2;
+/** In the place of a frame's bytes: a post, or a connection that waits for its welcome. */
+const POST = NONE;
+const GREETING = NONE - 1;
 
 /** What is owed to a session once the batch is safe. */
 interface Due {
@@ -20,6 +21,15 @@ interface Due {
   rejects: readonly string[];
 }
 
+/** What is safe by its position, and yet has to wait: late inputs of its datalogger do. */
+interface Held {
+  session: number;
+  seq: number;
+  bytes: number;
+  arrivalMs: number;
+  detail: readonly string[] | null;
+}
+
 /** What dataloggers and posts are told, each thing when all that came before it is safe, and acks of a batch as one. */
 export class Answers {
   readonly #outbox: Outbox;
@@ -27,23 +37,44 @@ export class Answers {
   readonly #sessions: ReadonlyMap<number, Session>;
   readonly #queue = new AckQueue();
   readonly #due = new Map<number, Due>();
+  /** By datalogger, in order. */
+  readonly #held = new Map<number, Held[]>();
+  readonly #mustWait: (datalogger: number) => boolean;
 
-  constructor(outbox: Outbox, directory: Directory, sessions: ReadonlyMap<number, Session>) {
+  /** `mustWait`: whether what a datalogger sent is not yet as safe as acks promise, though its position is. */
+  constructor(
+    outbox: Outbox,
+    directory: Directory,
+    sessions: ReadonlyMap<number, Session>,
+    mustWait: (datalogger: number) => boolean,
+  ) {
     this.#outbox = outbox;
+    this.#mustWait = mustWait;
     this.#directory = directory;
     this.#sessions = sessions;
   }
 
   /** An ack of a frame whose unit ends at `position`. */
   frame(position: number, session: Session, seq: number, bytes: number, arrivalMs: number, rejects: readonly string[]): void {
-    const datalogger = session.dataloggerNumber < 0 ? UNNAMED : session.dataloggerNumber;
-    this.#queue.push(position, session.id, datalogger, seq, bytes, arrivalMs, rejects.length === 0 ? null : rejects);
+    this.#queue.push(position, session.id, numberOf(session), seq, bytes, arrivalMs, rejects.length === 0 ? null : rejects);
   }
 
-  post(position: number, id: number, seq: number, accepted: number, arrivalMs: number, rejects: readonly string[]): void {
+  post(
+    position: number,
+    id: number,
+    datalogger: number,
+    seq: number,
+    accepted: number,
+    arrivalMs: number,
+    rejects: readonly string[],
+  ): void {
     const echoed = seq > 0 ? `"seq":${seq},` : "";
     const list = rejects.map((reject, i) => (i === 0 ? reject : `,${reject}`));
-    this.#queue.push(position, id, NONE, 0, 0, arrivalMs, [`{${echoed}"accepted":${accepted},"rejected":[`, ...list, "]}"]);
+    this.#queue.push(position, id, datalogger, 0, POST, arrivalMs, [
+      `{${echoed}"accepted":${accepted},"rejected":[`,
+      ...list,
+      "]}",
+    ]);
   }
 
   /**
@@ -51,14 +82,24 @@ export class Answers {
    * perhaps under other seqs, frames that are computed already, and more of them than are remembered.
    */
   greeting(position: number, session: Session, arrivalMs: number): void {
-    this.#queue.push(position, session.id, GREETING, 0, 0, arrivalMs, null);
+    this.#queue.push(position, session.id, numberOf(session), 0, GREETING, arrivalMs, null);
   }
 
   /** Gives out all that is owed up to the safe position. */
   release(position: number): void {
+    if (this.#held.size > 0) this.#releaseHeld();
     this.#queue.release(position, this.#give);
     for (const [session, due] of this.#due) this.#sendAck(session, due);
     this.#due.clear();
+  }
+
+  #releaseHeld(): void {
+    for (const [datalogger, held] of this.#held) {
+      if (this.#mustWait(datalogger)) continue;
+      this.#held.delete(datalogger);
+      for (const { session, seq, bytes, arrivalMs, detail } of held)
+        this.#tell(session, datalogger, seq, bytes, arrivalMs, detail);
+    }
   }
 
   readonly #give = (
@@ -69,14 +110,28 @@ export class Answers {
     arrivalMs: number,
     detail: readonly string[] | null,
   ): void => {
-    if (datalogger === NONE) {
+    const held = this.#held.get(datalogger);
+    if (held !== undefined) held.push({ session, seq, bytes, arrivalMs, detail });
+    else if (this.#mustWait(datalogger)) this.#held.set(datalogger, [{ session, seq, bytes, arrivalMs, detail }]);
+    else this.#tell(session, datalogger, seq, bytes, arrivalMs, detail);
+  };
+
+  #tell(
+    session: number,
+    datalogger: number,
+    seq: number,
+    bytes: number,
+    arrivalMs: number,
+    detail: readonly string[] | null,
+  ): void {
+    if (bytes === POST) {
       const pieces = inPieces(detail ?? ["{}"], "");
       pieces.forEach((piece, i) => {
         this.#outbox.sendText(Outcome.POSTED, session, i === pieces.length - 1 ? 200 : 0, arrivalMs, piece);
       });
       return;
     }
-    if (datalogger === GREETING) {
+    if (bytes === GREETING) {
       this.#welcome(session);
       return;
     }
@@ -90,7 +145,7 @@ export class Answers {
       due.bytes += bytes;
       if (detail !== null) due.rejects = due.rejects.length === 0 ? detail : due.rejects.concat(detail);
     }
-  };
+  }
 
   #welcome(id: number): void {
     const number = this.#sessions.get(id)?.dataloggerNumber;
@@ -110,6 +165,10 @@ export class Answers {
       bytes = 0;
     }
   }
+}
+
+function numberOf(session: Session): number {
+  return session.dataloggerNumber < 0 ? UNNAMED : session.dataloggerNumber;
 }
 
 /** Joins texts into as few pieces as keep below a record's size; at least one, perhaps empty. */

@@ -1,6 +1,9 @@
 import type { RejectCode } from "../../engine/base/errors.js";
 import type { ShardStats } from "../../engine/memory/protocol.js";
 
+/** What a shard says of itself that is no count of events. */
+export type StatsNow = Omit<ShardStats, "received" | "late" | "rejected" | "transitions" | "storeErrors" | "storedReadings">;
+
 type Table = Map<string, Map<string, number>>;
 
 function bump(table: Table, tenant: string, key: string, by: number): void {
@@ -44,7 +47,8 @@ export class Counters {
     this.#storeErrors.set(kind, (this.#storeErrors.get(kind) ?? 0) + 1);
   }
 
-  stats(journalBytes: number, meters: number, lagReadings: number, storeTrouble: string, snapshotTrouble: string): ShardStats {
+  /** `now`: what is not counted here but looked at. */
+  stats(now: StatsNow): ShardStats {
     return {
       received: Object.fromEntries(this.#received),
       late: Object.fromEntries(this.#late),
@@ -52,11 +56,7 @@ export class Counters {
       transitions: plain(this.#transitions),
       storeErrors: Object.fromEntries(this.#storeErrors),
       storedReadings: this.storedReadings,
-      lagReadings,
-      journalBytes,
-      meters,
-      storeTrouble,
-      snapshotTrouble,
+      ...now,
     };
   }
 }

@@ -57,6 +57,8 @@ export class FrameIntake {
   accepted = 0;
   /** Readings in the frame. */
   count = 0;
+  /** Readings behind their meters' newest. */
+  late = 0;
   fault: Fault = { closeCode: 0, code: "", message: "" };
   /** Called when a unit of a frame is over that has more to come: the unit may be taken out of the writer. */
   readonly #unitOver: () => void;
@@ -148,6 +150,7 @@ export class FrameIntake {
     this.seq = 0;
     this.accepted = 0;
     this.count = 0;
+    this.late = 0;
     this.#rejects.clear();
     this.#journaled = 0;
   }
@@ -228,8 +231,8 @@ export class FrameIntake {
 
   #count(tenant: string): void {
     this.#counters.received(tenant, this.count);
-    const late = this.#applier.takeLate();
-    if (late > 0) this.#counters.late(tenant, late);
+    this.late = this.#applier.takeLate();
+    if (this.late > 0) this.#counters.late(tenant, this.late);
     this.#counters.computedReadings += this.accepted;
   }
 

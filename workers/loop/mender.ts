@@ -31,8 +31,10 @@ export interface MenderPorts {
   applier: Applier;
   /** Position up to which the store has everything. */
   stored(): number;
-  /** Whether the store takes rows now and the journal has room for more. */
-  mayWork(): boolean;
+  /** Whether the journal has room for more. */
+  mayWrite(): boolean;
+  /** Whether the store takes rows now. */
+  mayAsk(): boolean;
   /** A repair of the meter is journaled up to this position, and took so many milliseconds. */
   onMended(meter: number, position: number, ms: number): void;
   onError(kind: string, message: string): void;
@@ -95,10 +97,12 @@ export class Mender {
     const { late } = this.#ports.applier;
     while (!this.#stopping) {
       if (late.size === 0) await this.#wait(null);
-      else if (!this.#ports.mayWork()) await this.#wait(FIRST_RETRY_MS);
+      else if (!this.#ports.mayWrite()) await this.#wait(FIRST_RETRY_MS, false);
       else {
         await this.#fromMemory();
-        if (late.size > 0 && !this.#stopping) await this.#fromStore();
+        if (late.size === 0 || this.#stopping) continue;
+        if (this.#ports.mayAsk()) await this.#fromStore();
+        else await this.#wait(FIRST_RETRY_MS, false);
       }
     }
   }

@@ -91,7 +91,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
       splitTenants: options.splitTenants,
       stored,
       backlogReadings: await backlog(journal, stored),
-      onPumpFailed: (error) => options.onFailed(asMeterstormError(error)),
+      onFailed: (error) => options.onFailed(asMeterstormError(error)),
     },
     applier,
   );
@@ -110,7 +110,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
 
 function asMeterstormError(error: unknown): MeterstormError {
   if (error instanceof MeterstormError) return error;
-  return new MeterstormError("internal", `rows can be sent to the store no more: ${messageOf(error)}`, { cause: error });
+  return new MeterstormError("internal", `what was taken can be worked on no more: ${messageOf(error)}`, { cause: error });
 }
 
 function assertReaches(journal: Journal, from: number, directory: string): void {

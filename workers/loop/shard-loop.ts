@@ -1,5 +1,6 @@
 import type { Clock } from "../../engine/base/clock.js";
 import { entryBytes, Kind, NONE, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import { Input, type Origin, Outcome } from "../../engine/memory/protocol.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
@@ -11,6 +12,7 @@ import type { Applier } from "./applier.js";
 import { Costs } from "./costs.js";
 import { Counters } from "./counters.js";
 import { FrameIntake, Taken } from "./frame-intake.js";
+import { Mender } from "./mender.js";
 import { Outbox } from "./outbox.js";
 import { answerQuery } from "./queries.js";
 import { createSession, type Session } from "./sessions.js";
@@ -35,8 +37,8 @@ export interface ShardOptions {
   /** Position that the store already has, and readings of the journal behind it. */
   stored: number;
   backlogReadings: number;
-  /** Rows can be sent no more, and the reason is no answer of the store. */
-  onPumpFailed(error: unknown): void;
+  /** Rows can be sent no more, or late inputs worked in no more, and the reason is no answer of the store. */
+  onFailed(error: unknown): void;
 }
 
 interface PendingAlert {
@@ -65,6 +67,11 @@ export class ShardLoop {
   readonly #f64: Float64Array;
   readonly counters = new Counters();
   readonly pump: SinkPump;
+  readonly mender: Mender;
+  /** Lanes of clients that sent late inputs, by their numbers: repairs are charged to them. */
+  readonly #lanes = new Map<number, number>();
+  /** Where the last repair of what a datalogger sent ends in the journal, as long as that is not safe. */
+  readonly #mendedAt = new Map<number, number>();
   #backlogReadings: number;
   #unwrittenStored = false;
 
@@ -74,7 +81,7 @@ export class ShardLoop {
     this.#applier = applier;
     this.#intake = new FrameIntake(applier, this.counters, options.splitTenants, () => this.#unitOver());
     this.#outbox = new Outbox(ports.output);
-    this.#answers = new Answers(this.#outbox, applier.directory, this.#sessions);
+    this.#answers = new Answers(this.#outbox, applier.directory, this.#sessions, (datalogger) => this.#mustWait(datalogger));
     const ring = ports.input.bytes;
     this.#u32 = new Uint32Array(ring.buffer, ring.byteOffset, ring.byteLength >> 2);
     this.#f64 = new Float64Array(ring.buffer, ring.byteOffset, ring.byteLength >> 3);
@@ -86,8 +93,30 @@ export class ShardLoop {
       options.stored,
       (position, readings) => this.#onStored(position, readings),
       (kind) => this.counters.storeError(kind),
-      options.onPumpFailed,
+      options.onFailed,
     );
+    this.mender = new Mender({
+      clock: ports.clock,
+      journal: ports.journal,
+      sink: ports.sink,
+      applier,
+      stored: () => this.pump.position,
+      mayWrite: () => !this.#isFull && ports.journal.appended - ports.journal.durable <= limits.maxVolatileBytes,
+      mayAsk: () => this.pump.trouble === "",
+      onMended: (meter, _position, ms) => this.#onMended(meter, ms),
+      onError: (kind) => this.counters.storeError(kind),
+      onFailed: options.onFailed,
+    });
+    // Under `stored` a late reading is safe once its repair is stored, and nothing that its datalogger sent is acked before.
+    if (options.ack === "stored") {
+      applier.late.onMended = (datalogger) => this.#mendedAt.set(datalogger, ports.journal.appended);
+    }
+  }
+
+  /** Begins to send rows and to work in late inputs. */
+  start(): void {
+    this.pump.start();
+    this.mender.start();
   }
 
   /** Takes one batch. Returns how many records it took; 0: there is nothing to do, or no room for it in the journal or before it. */
@@ -116,7 +145,25 @@ export class ShardLoop {
     journal.commit();
     this.#costs.report(this.#outbox);
     this.settle();
+    if (this.#applier.late.size > 0) this.mender.notify();
     return taken;
+  }
+
+  /** Whether what a datalogger sent has to wait though its position is safe. */
+  #mustWait(datalogger: number): boolean {
+    const { late } = this.#applier;
+    if (this.#options.ack === "stored") {
+      return late.countOf(datalogger) > 0 || (this.#mendedAt.get(datalogger) ?? 0) > this.pump.position;
+    }
+    // So that a history that comes faster than it is worked in closes its own senders' windows.
+    return late.size > limits.lateInputsWaiting && late.countOf(datalogger) > 0;
+  }
+
+  #onMended(meter: number, ms: number): void {
+    const lane = this.#lanes.get(this.#applier.directory.meterTenant(meter));
+    if (lane !== undefined) this.#costs.add(lane, 0, 0, ms * 1000);
+    // Frames may have waited for it.
+    this.settle();
   }
 
   /**
@@ -158,7 +205,21 @@ export class ShardLoop {
     const { journal } = this.#ports;
     const lag = this.#backlogReadings + this.counters.computedReadings - this.counters.storedReadings;
     const { meterCount } = this.#applier.directory;
-    const stats = this.counters.stats(journal.bytesOnDisk, meterCount, lag, this.pump.trouble, snapshotTrouble);
+    const { mender } = this;
+    const stats = this.counters.stats({
+      journalBytes: journal.bytesOnDisk,
+      meters: meterCount,
+      lagReadings: lag,
+      storeTrouble: this.pump.trouble,
+      snapshotTrouble,
+      lateWaiting: this.#applier.late.size,
+      lateTrouble: mender.trouble,
+      repairs: mender.repairs,
+      repairedRows: mender.rows,
+      auditRows: 0,
+      auditDays: 0,
+      auditMismatches: 0,
+    });
     this.#outbox.sendText(Outcome.STATS, 0, 0, 0, JSON.stringify(stats));
     this.#outbox.publish();
   }
@@ -176,6 +237,7 @@ export class ShardLoop {
             ? this.#intake.binary(session, input, this.#u32, this.#f64)
             : this.#intake.text(session, input, this.#u32);
         this.#afterFrame(session, taken);
+        if (this.#intake.late > 0) this.#rememberLane(session.tenant);
         this.#costs.add(input.extra, input.payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
         return;
       }
@@ -189,7 +251,7 @@ export class ShardLoop {
         this.#post();
         return;
       case Input.QUERY:
-        this.#outbox.sendText(Outcome.REPLY, input.id, 0, 0, answerQuery(this.#applier, this.#payloadText()));
+        this.#query(input.id, this.#payloadText());
         return;
     }
   }
@@ -210,6 +272,24 @@ export class ShardLoop {
   #payloadText(): string {
     const { bytes, payloadAt, payloadBytes } = this.#ports.input;
     return textDecoder.decode(bytes.slice(payloadAt, payloadAt + payloadBytes));
+  }
+
+  /** What the shard knows is answered at once, what it has to ask the store for once that has answered. */
+  #query(id: number, text: string): void {
+    const answer = answerQuery(this.#applier, text) as string | Promise<string>;
+    if (typeof answer === "string") {
+      this.#outbox.sendText(Outcome.REPLY, id, 0, 0, answer);
+      return;
+    }
+    void answer
+      .catch((error: unknown) => {
+        const code = error instanceof MeterstormError ? error.code : "internal";
+        return JSON.stringify({ error: { code, message: messageOf(error) } });
+      })
+      .then((reply) => {
+        this.#outbox.sendText(Outcome.REPLY, id, 0, 0, reply);
+        this.#outbox.publish();
+      });
   }
 
   #hello(): void {
@@ -250,10 +330,15 @@ export class ShardLoop {
       this.#outbox.sendText(Outcome.POSTED, input.id, fault.closeCode, 0, JSON.stringify({ error: { code, message } }));
     } else {
       const position = this.#position;
-      this.#answers.post(position, input.id, seq, accepted, input.number, rejects);
+      this.#answers.post(position, input.id, this.#applier.datalogger, seq, accepted, input.number, rejects);
       this.#collectAlerts(position);
+      if (this.#intake.late > 0) this.#rememberLane(origin.tenant);
     }
     this.#costs.add(input.extra, payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
+  }
+
+  #rememberLane(tenant: string): void {
+    this.#lanes.set(this.#applier.directory.tenantNumber(tenant), this.#ports.input.extra);
   }
 
   /** Alert transitions of the unit that was just written: told to the main thread once they are durable. */
@@ -269,10 +354,12 @@ export class ShardLoop {
     }
   }
 
-  #onStored(_position: number, readings: number): void {
+  #onStored(position: number, readings: number): void {
     this.counters.storedReadings += readings;
     this.#unwrittenStored = true;
+    for (const [datalogger, end] of this.#mendedAt) if (end <= position) this.#mendedAt.delete(datalogger);
     if (this.#options.ack === "stored") this.settle();
+    this.mender.notify();
   }
 
   /** Remembers in the journal how far the store is, along with the next batch: a restart resends little. */

@@ -16,6 +16,8 @@ export class LateInputs {
   readonly #dataloggers = new Map<number, number>();
   /** All that wait. */
   size = 0;
+  /** Told of each input that no longer waits, by the number of its datalogger. */
+  onMended: (datalogger: number) => void = () => {};
 
   add(meter: number, record: KnownRecord, datalogger: number): void {
     const waiting = this.#meters.get(meter);
@@ -73,6 +75,7 @@ export class LateInputs {
     const left = this.countOf(datalogger) - 1;
     if (left > 0) this.#dataloggers.set(datalogger, left);
     else this.#dataloggers.delete(datalogger);
+    this.onMended(datalogger);
   }
 
   /** Everything as doubles, per input: meter, datalogger, ts, type, value, start, rev. */
