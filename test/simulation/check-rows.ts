@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { settingsFor } from "../../engine/base/settings.js";
-import type { MeterReading } from "../../engine/client/frames.js";
+import type { MeterExchange, MeterReading } from "../../engine/client/frames.js";
 import { reference } from "../reference/reference.js";
 import { Random } from "../support/random.js";
 import { SimClock } from "../support/sim-clock.js";
@@ -23,14 +23,16 @@ export async function checkRows(
   const faultless = await storeOf(dataloggers);
   let rows = 0;
   for (const table of TABLES) {
-    assert.deepEqual(sorted(store, table), sorted(faultless, table), `${table} holds other rows than a run without faults`);
+    // What runs when an alert is judged also depends on whether a late reading has been worked in by then.
+    const isSure = ([key]: [string, string]) =>
+      table !== "alerts" || !faultless.lateMeters.has(key.split("/").slice(0, 2).join("/"));
+    const [is, should] = [sorted(store, table).filter(isSure), sorted(faultless, table).filter(isSure)];
+    assert.deepEqual(is, should, `${table} holds other rows than a run without faults`);
     rows += faultless.tables.get(table)?.size ?? 0;
   }
   for (const alert of told) assert.ok(store.row("alerts", alert) !== undefined, `the alert ${alert} was told, but is not stored`);
   for (const datalogger of dataloggers) {
-    for (const meter of datalogger.meters) {
-      if (!store.lateMeters.has(`${datalogger.tenant}/${meter}`)) checkMeter(store, datalogger, meter);
-    }
+    for (const meter of datalogger.meters) checkMeter(store, datalogger, meter);
   }
   return rows;
 }
@@ -61,10 +63,13 @@ async function storeOf(dataloggers: readonly SimDatalogger[]): Promise<SimStore>
       network.drain();
     }
   }
-  for (let i = 0; i < 100 && life.shard?.loop.pump.position !== life.shard?.journal.appended; i++) {
+  const isDone = () => life.shard?.applier.late.size === 0 && life.shard.loop.pump.position === life.shard.journal.appended;
+  for (let i = 0; !isDone(); i++) {
+    assert.ok(i < 20_000, `late inputs are never worked in: ${life.shard?.loop.mender.trouble}`);
     clock.advance(30);
     for (let turn = 0; turn < 50; turn++) await Promise.resolve();
   }
+  life.end();
   return store;
 }
 
@@ -72,8 +77,8 @@ async function storeOf(dataloggers: readonly SimDatalogger[]): Promise<SimStore>
 function checkMeter(store: SimStore, datalogger: SimDatalogger, meter: string): void {
   const plan = plans.find(({ id }) => id === datalogger.tenant);
   assert.ok(plan !== undefined);
-  const inputs: MeterReading[] = datalogger.frames.flatMap(({ readings }) =>
-    readings.filter((reading) => reading.meter === meter),
+  const inputs: (MeterReading | MeterExchange)[] = datalogger.frames.flatMap(({ readings, exchanges }) =>
+    [...readings, ...exchanges].filter((input) => input.meter === meter),
   );
   const expected = reference(settingsFor(plan, meter), inputs);
   const prefix = `${datalogger.tenant}/${meter}/`;

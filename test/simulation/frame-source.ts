@@ -14,6 +14,8 @@ export interface MadeFrame {
   readonly binary: boolean;
   /** Readings of it that must be taken. */
   readonly readings: readonly MeterReading[];
+  /** Exchanges of it. */
+  readonly exchanges: readonly MeterExchange[];
 }
 
 interface Series {
@@ -52,7 +54,7 @@ export class FrameSource {
 
   #malformed(): MadeFrame {
     const bytes = new TextEncoder().encode(`{"seq":${this.#seq},"readings":[{"meter":`);
-    return { seq: this.#seq, bytes, binary: false, readings: [] };
+    return { seq: this.#seq, bytes, binary: false, readings: [], exchanges: [] };
   }
 
   #binary(count: number): MadeFrame {
@@ -68,22 +70,27 @@ export class FrameSource {
       readings.push(reading);
       sent.push({ ...reading, alias });
     }
-    return { seq: this.#seq, bytes: encodeBinaryFrame(this.#seq, sent), binary: true, readings };
+    return { seq: this.#seq, bytes: encodeBinaryFrame(this.#seq, sent), binary: true, readings, exchanges: [] };
   }
 
   #text(count: number): MadeFrame {
     const readings: MeterReading[] = [];
+    const exchanges: MeterExchange[] = [];
     const sent: (MeterReading | MeterExchange)[] = [];
     for (let i = 0; i < count; i++) {
       const at = this.#random.int(this.#series.length);
       if (this.#random.chance(0.03)) sent.push(this.#faulty(at));
-      else {
+      else if (this.#random.chance(this.#oddRate / 8) && isCounter(this.#series[at]!.meter)) {
+        const exchange = this.#exchange(this.#series[at]!);
+        exchanges.push(exchange);
+        sent.push(exchange);
+      } else {
         const reading = this.#next(at);
         readings.push(reading);
         sent.push(reading);
       }
     }
-    return { seq: this.#seq, bytes: encodeTextFrame(this.#seq, sent), binary: false, readings };
+    return { seq: this.#seq, bytes: encodeTextFrame(this.#seq, sent), binary: false, readings, exchanges };
   }
 
   /** A reading that no time of arrival makes good. */
@@ -106,10 +113,25 @@ export class FrameSource {
     return { meter: series.meter, ts: series.ts, value: series.value };
   }
 
+  /** Declared now or later than it happened; some are withdrawn, some come twice. */
+  #exchange(series: Series): MeterExchange {
+    const random = this.#random;
+    const ts = series.ts - random.int(200) * MINUTE_MS;
+    if (random.chance(0.3)) return { meter: series.meter, ts, exchange: null, rev: random.int(2) };
+    const start = random.int(100);
+    if (random.chance(0.5)) series.value = start;
+    return { meter: series.meter, ts, exchange: { final: round(series.value + random.int(3)), start }, rev: random.int(2) };
+  }
+
   #odd(series: Series): MeterReading {
     const random = this.#random;
     const { meter } = series;
-    const dice = random.int(6);
+    const dice = random.int(7);
+    if (dice === 6) {
+      // Far behind: days, or before everything that was ever sent.
+      const ts = series.ts - (random.chance(0.2) ? 90 * 24 * 60 : random.int(5000)) * MINUTE_MS;
+      return { meter, ts, value: round(series.value - random.int(30)) };
+    }
     if (dice === 0) return { meter, ts: series.ts, value: series.value };
     if (dice === 1) return { meter, ts: series.ts, value: round(series.value + 0.25), rev: random.int(3) };
     if (dice === 2) return { meter, ts: series.ts - random.int(40) * MINUTE_MS, value: round(series.value - random.int(3)) };
@@ -119,6 +141,11 @@ export class FrameSource {
     if (dice === 5) series.value = value;
     return { meter, ts: series.ts, value };
   }
+}
+
+/** Kinds are the names' beginnings. */
+function isCounter(meter: string): boolean {
+  return ["plain", "bounded", "rolling", "net"].some((kind) => meter.startsWith(kind));
 }
 
 function round(value: number): number {

@@ -20,6 +20,8 @@ export interface Happened {
   resent: number;
   lateCommits: number;
   alertsTold: number;
+  /** Meters with inputs that a repair had to work in. */
+  lateMeters: number;
   rows: number;
 }
 
@@ -33,6 +35,7 @@ export function nothingHappened(): Happened {
     resent: 0,
     lateCommits: 0,
     alertsTold: 0,
+    lateMeters: 0,
     rows: 0,
   };
 }
@@ -159,6 +162,7 @@ class NodeRun implements Watcher {
     this.#happened.resent = this.#dataloggers.reduce((sum, { resent }) => sum + resent, 0);
     this.#happened.lateCommits = this.#store.lateCommits;
     this.#happened.alertsTold = this.#told.size;
+    this.#happened.lateMeters = this.#store.lateMeters.size;
     this.#happened.rows = await checkRows(this.#store, this.#dataloggers, this.#told);
     return this.#happened;
   }
@@ -264,6 +268,7 @@ class NodeRun implements Watcher {
     const drained = shard.journal
       .committed(shard.journal.appended)
       .then(async () => {
+        await shard.loop.mender.stop();
         shard.loop.settle();
         await shard.loop.pump.stop(5_000);
         shard.loop.settle();
@@ -309,13 +314,15 @@ class NodeRun implements Watcher {
         await turns(100);
         this.#life.release();
       }
-      if (round >= 20 && shard !== null && this.#isDone(shard.loop.pump.position, shard.journal.appended))
+      const { position } = shard?.loop.pump ?? { position: -1 };
+      if (round >= 20 && shard !== null && shard.applier.late.size === 0 && this.#isDone(position, shard.journal.appended))
         return this.#checkConnections();
     }
     const { shard } = this.#life;
     const waiting = this.#dataloggers.filter(({ done }) => !done).map(({ name, safe, sent }) => `${name} has ${safe} of ${sent}`);
     assert.fail(
-      `it does not come to an end: ${waiting.join(", ")}; stored ${shard?.loop.pump.position} of ${shard?.journal.appended}`,
+      `it does not come to an end: ${waiting.join(", ")}; stored ${shard?.loop.pump.position} of ${shard?.journal.appended}, ` +
+        `${shard?.applier.late.size} late inputs wait: ${shard?.loop.mender.trouble}`,
     );
   }
 

@@ -50,6 +50,7 @@ export class SimStore {
   /** Set when rows came that never may. */
   fault = "";
   requests = 0;
+  /** Meters with an input that only a repair works in. */
   readonly lateMeters = new Set<string>();
   lateCommits = 0;
 
@@ -67,7 +68,7 @@ export class SimStore {
       write: (entries) => {
         if (!isAlive()) return new Promise(() => {});
         this.#checkUnits(names, entries);
-        return this.#take({ rows: rowsOf(names, entries), tables: TABLES, committed: false }, isAlive);
+        return this.#take({ rows: rowsOf(names, entries, this.lateMeters), tables: TABLES, committed: false }, isAlive);
       },
       history: (ranges) => this.#history(names, ranges, isAlive),
       close: () => Promise.resolve(),
@@ -202,9 +203,14 @@ export class SimStore {
 }
 
 /** The rows of a batch in order. */
-function rowsOf(names: Names, entries: readonly Uint8Array[]): Row[] {
+function rowsOf(names: Names, entries: readonly Uint8Array[], lateMeters: Set<string>): Row[] {
   const rows: Row[] = [];
   each(entries.map(viewsOf), (kind, view, at) => {
+    const word = view.u32[at >> 2]!;
+    if (kind === Kind.LATE || (kind === Kind.EXCHANGE && ((word >>> 8) & ExchangeInfo.LATE) !== 0)) {
+      const meter = view.u32[(at >> 2) + 1]!;
+      lateMeters.add(`${names.tenantOfMeter(meter)}/${names.meter(meter)}`);
+    }
     const row = rowOf(names, kind, view, at);
     if (row !== null) rows.push(row);
   });

@@ -1,7 +1,7 @@
 import type { Disk, DiskFile } from "../../engine/base/disk.js";
 import { Input, Outcome } from "../../engine/memory/protocol.js";
 import { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
-import type { Sink, StoreOutcome } from "../../engine/store/interface.js";
+import type { MeterHistory, Sink, StoreOutcome } from "../../engine/store/interface.js";
 import { unitBytes } from "../../workers/journal/block.js";
 import { Journal } from "../../workers/journal/journal.js";
 import type { OpenShard } from "../../workers/loop/open-shard.js";
@@ -100,6 +100,17 @@ const skipsAUnit: Wrong = {
 /** What was promised is not there any more. */
 const LOST = /was said to be safe after|was taken twice|other rows|(journal|snapshot)_damaged|journal_gap/;
 
+/** A repair went wrong. */
+const OTHER = /other rows|not th(ose|at) of the rules/;
+
+function withoutNewest(history: MeterHistory): MeterHistory {
+  const { ts, value, rev, flags } = history.readings;
+  return {
+    ...history,
+    readings: { ts: ts.slice(0, -1), value: value.slice(0, -1), rev: rev.slice(0, -1), flags: flags.slice(0, -1) },
+  };
+}
+
 /**
  * Ways to get it wrong, each put between a shard and its ports or into it from outside. Some seed must find each of them,
  * and find it as what it is: by a message that matches.
@@ -173,6 +184,42 @@ export const wrongs: Record<string, { wrong: Wrong; found: RegExp }> = {
       },
     },
     found: /was said to be safe after/,
+  },
+  "forgets on a restart which late inputs wait": {
+    wrong: {
+      opened: ({ applier }) => {
+        for (const meter of [...applier.late.meters]) applier.late.mended(meter, 0, Number.POSITIVE_INFINITY, 1e9);
+      },
+    },
+    found: OTHER,
+  },
+  "takes what the store shows for all, though it lacks its newest rows": {
+    wrong: {
+      options: (options) => ({
+        ...options,
+        openSink: (names) => {
+          const inner = options.openSink(names);
+          return { ...inner, history: async (ranges) => (await inner.history(ranges)).map(withoutNewest) };
+        },
+      }),
+    },
+    found: OTHER,
+  },
+  "goes on after a repair from where it was before": {
+    wrong: {
+      opened: ({ applier }) => {
+        applier.book.draw = () => {};
+      },
+    },
+    found: /other rows|not th(ose|at) of the rules|journal_differs/,
+  },
+  "loses what comes while a repair waits for the store": {
+    wrong: {
+      opened: ({ applier }) => {
+        applier.book.listener = null;
+      },
+    },
+    found: OTHER,
   },
   "writes snapshots of a state older than they say": {
     wrong: {
