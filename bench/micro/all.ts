@@ -3,10 +3,11 @@ import { encoderBench } from "./encoder.js";
 import { type MicroResult, runMicro } from "./harness.js";
 import { journalBlockBench } from "./journal-block.js";
 import { kernelsBench } from "./kernels.js";
+import { repairBench } from "./repair.js";
 import { ringBench } from "./ring.js";
 
 /** All small benchmarks, one after the other. */
 export async function runAllMicro(small: boolean): Promise<MicroResult[]> {
-  const benches = [ringBench(), decodeBench(), kernelsBench(), await encoderBench(), journalBlockBench()];
+  const benches = [ringBench(), decodeBench(), kernelsBench(), await encoderBench(), journalBlockBench(), repairBench()];
   return benches.flatMap((bench) => runMicro(bench, small));
 }
