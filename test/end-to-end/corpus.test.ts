@@ -1,0 +1,28 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Trace } from "../corpus/trace.js";
+import { corpus } from "../corpus/traces.js";
+import { questDbSkip } from "../support/questdb.js";
+import { rowsOf } from "./meter-rows.js";
+import { endsInItsRows, type SentMeter } from "./meters-over-wire.js";
+
+/** A meter for a trace; where no periods were worked out by hand they are those of the rules written plainly. */
+function meterOf({ settings, arrivals, readings, consumption }: Trace, i: number): SentMeter {
+  const rows = rowsOf(settings, arrivals);
+  return {
+    ...{ meter: `trace-${i}`, settings, arrivals },
+    rows: { readings, consumption: consumption ?? rows.consumption, exchanges: rows.exchanges },
+  };
+}
+
+const meters = corpus.map(meterOf);
+
+test("the corpus of resets has its traces", () => {
+  assert.ok(meters.length >= 40, `only ${meters.length} traces`);
+});
+
+test("the corpus of resets, in its order of arrival, ends in its rows: duckdb", (t) => endsInItsRows(t, "duckdb", meters));
+
+test("the corpus of resets, in its order of arrival, ends in its rows: questdb", { skip: questDbSkip() }, (t) =>
+  endsInItsRows(t, "questdb", meters),
+);
