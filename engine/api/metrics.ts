@@ -38,6 +38,8 @@ export class Metrics {
       stored: counter("meterstorm_readings_stored_total", "Readings whose rows the store has"),
       storeErrors: counter("meterstorm_store_errors_total", "Writes that the store did not take", ["kind"]),
       transitions: counter("meterstorm_alert_transitions_total", "Alert transitions", ["tenant", "state"]),
+      repairs: counter("meterstorm_repairs_total", "Repairs of meters by late inputs", ["shard"]),
+      repairedRows: counter("meterstorm_repaired_rows_total", "Rows that repairs wrote", ["shard"]),
       redisErrors: counter("meterstorm_redis_errors_total", "Failed attempts to reach Redis, and failed commands"),
     };
     this.#gauges = {
@@ -46,6 +48,7 @@ export class Metrics {
       journal: gauge("meterstorm_journal_bytes", "Bytes of journal on disk", ["shard"]),
       lag: gauge("meterstorm_store_lag_readings", "Readings journaled that the store does not have", ["shard"]),
       meters: gauge("meterstorm_meters", "Meters known to a shard", ["shard"]),
+      lateWaiting: gauge("meterstorm_late_inputs_waiting", "Late inputs that are not yet worked in", ["shard"]),
       connections: gauge("meterstorm_connections", "Open connections of dataloggers", ["tenant"]),
     };
   }
@@ -61,10 +64,12 @@ export class Metrics {
 
   #refresh(): void {
     const { shards } = this.#sources;
-    const { received, rejected, late, stored, storeErrors, transitions, redisErrors } = this.#counters;
+    const { received, rejected, late, stored, storeErrors, transitions, repairs, repairedRows, redisErrors } = this.#counters;
     for (const counter of Object.values(this.#counters)) counter.reset();
-    for (const { stats } of shards) {
+    for (const { stats, index } of shards) {
       if (stats === null) continue;
+      repairs!.inc({ shard: String(index) }, stats.repairs);
+      repairedRows!.inc({ shard: String(index) }, stats.repairedRows);
       for (const [tenant, count] of Object.entries(stats.received)) received!.inc({ tenant }, count);
       for (const [tenant, count] of Object.entries(stats.late)) late!.inc({ tenant }, count);
       for (const [tenant, codes] of Object.entries(stats.rejected))
@@ -79,7 +84,7 @@ export class Metrics {
   }
 
   #refreshGauges(): void {
-    const { lanes, ring, journal, lag, meters, connections } = this.#gauges;
+    const { lanes, ring, journal, lag, meters, lateWaiting, connections } = this.#gauges;
     for (const gauge of [lanes, connections]) gauge!.reset();
     for (const shard of this.#sources.shards) {
       const label = { shard: String(shard.index) };
@@ -87,6 +92,7 @@ export class Metrics {
       journal!.set(label, shard.stats?.journalBytes ?? 0);
       lag!.set(label, shard.stats?.lagReadings ?? 0);
       meters!.set(label, shard.stats?.meters ?? 0);
+      lateWaiting!.set(label, shard.stats?.lateWaiting ?? 0);
       for (const lane of shard.lanes) {
         lanes!.inc({ tenant: lane.tenant }, lane.depth);
         connections!.set({ tenant: lane.tenant }, this.#sources.gateway().connectionsOf(lane.tenant));
