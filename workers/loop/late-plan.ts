@@ -4,6 +4,7 @@ import type { Applier } from "./applier.js";
 
 const DAY_MS = 24 * 3_600_000;
 const LEAST_AFTER_MS = 2 * 3_600_000;
+const LEAST_CADENCE_MS = 60_000;
 
 /** How much further than usual is read; grows until it is enough. */
 export interface Reach {
@@ -19,6 +20,8 @@ export interface LateRange {
   /** Nothing was before it, or nothing came after it. */
   isFirst: boolean;
   isLast: boolean;
+  /** Records that there are likely to be. */
+  records: number;
 }
 
 /**
@@ -51,5 +54,27 @@ export function rangeFor({ book, late }: Pick<Applier, "book" | "late">, meter: 
   const to = settings.largestPeriodEnd(Math.max(lastLate, begin)) + after;
   const isFirst = !(from > begin) || firstLate <= begin;
   const isLast = !(to < newest);
-  return { meter, from: isFirst ? begin : from, to: isLast ? newest + DAY_MS * 366 : to, isFirst, isLast };
+  const [first, last] = [isFirst ? begin : from, isLast ? newest : to];
+  const records = 1 + (last - first) / Math.max(LEAST_CADENCE_MS, someMs);
+  return { meter, from: first, to: isLast ? newest + DAY_MS * 366 : to, isFirst, isLast, records };
+}
+
+/** At most `most` of the meters, one of each client in turn, so that one client's many do not keep another's few waiting. */
+export function inTurns(meters: readonly number[], clientOf: (meter: number) => number, most: number): number[] {
+  if (meters.length <= most) return [...meters];
+  const clients = new Map<number, number[]>();
+  for (const meter of meters) {
+    const client = clientOf(meter);
+    const own = clients.get(client);
+    if (own === undefined) clients.set(client, [meter]);
+    else own.push(meter);
+  }
+  const chosen: number[] = [];
+  for (let turn = 0; chosen.length < most; turn++) {
+    for (const own of clients.values()) {
+      const meter = own[turn];
+      if (meter !== undefined && chosen.length < most) chosen.push(meter);
+    }
+  }
+  return chosen;
 }

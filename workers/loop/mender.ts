@@ -8,19 +8,17 @@ import { type KnownRecord, mergedRecords, recordsOf } from "../state/known-recor
 import { KnownTails } from "../state/known-tails.js";
 import { type KnownStretch, MeterRepair, Repair } from "../state/meter-repair.js";
 import type { Applier } from "./applier.js";
-import { clusterOf, type Reach, rangeFor } from "./late-plan.js";
+import { clusterOf, inTurns, type LateRange, type Reach, rangeFor } from "./late-plan.js";
 
 /** Records judged, and milliseconds spent, before others are let by. */
 const SLICE_RECORDS = 64;
 const SLICE_MS = 2;
 /** Late inputs rarely come alone: so long others are waited for before the store is asked. */
 const GATHER_MS = 200;
-/** For so long it is waited for the store to have what was computed; then later again, so that little has to be remembered meanwhile. */
-const PATIENCE_MS = 20_000;
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 5_000;
-/** Meters whose histories are in memory at one time. */
-const METERS_PER_QUESTION = 100;
+/** Records, as far as can be told beforehand, of the histories that are in memory at one time. */
+const RECORDS_PER_QUESTION = 50_000;
 /** A repair that live inputs overtake so often goes on without letting them by. */
 const PATIENT_RUNS = 2;
 
@@ -120,17 +118,16 @@ export class Mender {
 
   async #fromStore(): Promise<void> {
     const { late } = this.#ports.applier;
-    const isNear = (meter: number) => this.#tails.stretch(meter) !== null && !this.#unknown.has(meter);
     if (late.size < limits.lateInputsPerRepair) await this.#wait(GATHER_MS, false);
-    const meters = [...late.meters].filter((meter) => !isNear(meter)).slice(0, limits.lateMetersPerPass);
+    const isFar = (meter: number) => this.#tails.stretch(meter) === null || this.#unknown.has(meter);
+    const { directory } = this.#ports.applier;
+    const meters = inTurns([...late.meters].filter(isFar), (meter) => directory.meterTenant(meter), limits.lateMetersPerPass);
     if (meters.length === 0 || this.#stopping) return;
     const position = this.#ports.journal.appended;
     for (const meter of meters) this.#tails.beginSince(meter);
     try {
       if (await this.#hasStored(position)) {
-        for (let at = 0; at < meters.length && !this.#stopping; at += METERS_PER_QUESTION) {
-          await this.#ask(meters.slice(at, at + METERS_PER_QUESTION));
-        }
+        await this.#ask(meters);
         this.trouble = "";
         this.#retryMs = 0;
       }
@@ -149,13 +146,12 @@ export class Mender {
     await this.#wait(this.#retryMs, false);
   }
 
-  /** Whether everything up to the position is stored, within its patience. */
+  /** Whether everything up to the position is stored; not when there is more to remember meanwhile than is good. */
   async #hasStored(position: number): Promise<boolean> {
-    const { clock, stored } = this.#ports;
-    const endMs = clock.monotonicMs() + PATIENCE_MS;
+    const { mayAsk, stored } = this.#ports;
     while (stored() < position && !this.#stopping) {
-      if (clock.monotonicMs() >= endMs) {
-        this.trouble = "the store has not yet taken what was computed before";
+      if (this.#tails.sinceSize > limits.knownRecords || !mayAsk()) {
+        this.trouble = "the store does not keep up with what is computed; late inputs wait until it does";
         return false;
       }
       await this.#wait(FIRST_RETRY_MS);
@@ -165,29 +161,44 @@ export class Mender {
 
   /** Reads what lies around the late inputs of some meters, works them in, and reads more of those that need more. */
   async #ask(meters: readonly number[]): Promise<void> {
-    const { applier, sink } = this.#ports;
     let reaches = new Map<number, Reach>(meters.map((meter) => [meter, { before: 1, after: 1 }]));
     while (reaches.size > 0 && !this.#stopping) {
-      const asked = [...reaches];
-      const ranges = asked.map(([meter, reach]) => rangeFor(applier, meter, reach));
-      this.passes++;
-      const histories = await sink.history(ranges.map(({ meter, from, to }): HistoryRange => ({ meter, from, to })));
       const further = new Map<number, Reach>();
-      for (const [i, [meter, reach]] of asked.entries()) {
-        if (this.#stopping) return;
-        const { from, to, isFirst, isLast } = ranges[i]!;
-        const found = recordsOf(histories[i]!);
-        const first = isFirst ? Number.NEGATIVE_INFINITY : from;
-        const last = isLast ? Number.POSITIVE_INFINITY : to;
-        const stretch = (): KnownStretch => {
-          const since = this.#tails.since(meter).filter(({ ts }) => ts >= first && ts <= last);
-          return { records: mergedRecords(found, since), from: first, to: last, sound: false };
-        };
-        const state = await this.#repair(meter, stretch);
-        if (state === Repair.NEEDS_BEFORE) further.set(meter, { ...reach, before: reach.before * 8 });
-        else if (state === Repair.NEEDS_AFTER) further.set(meter, { ...reach, after: reach.after * 8 });
+      let ranges: LateRange[] = [];
+      let records = 0;
+      for (const [meter, reach] of reaches) {
+        const range = rangeFor(this.#ports.applier, meter, reach);
+        if (ranges.length > 0 && records + range.records > RECORDS_PER_QUESTION) {
+          await this.#askFor(ranges, reaches, further);
+          ranges = [];
+          records = 0;
+        }
+        ranges.push(range);
+        records += range.records;
       }
+      await this.#askFor(ranges, reaches, further);
       reaches = further;
+    }
+  }
+
+  /** One question to the store and the repairs that its answer allows; who needs more is added to `further`. */
+  async #askFor(ranges: readonly LateRange[], reaches: ReadonlyMap<number, Reach>, further: Map<number, Reach>): Promise<void> {
+    if (this.#stopping) return;
+    this.passes++;
+    const histories = await this.#ports.sink.history(ranges.map(({ meter, from, to }): HistoryRange => ({ meter, from, to })));
+    for (const [i, { meter, from, to, isFirst, isLast }] of ranges.entries()) {
+      if (this.#stopping) return;
+      const found = recordsOf(histories[i]!);
+      const first = isFirst ? Number.NEGATIVE_INFINITY : from;
+      const last = isLast ? Number.POSITIVE_INFINITY : to;
+      const stretch = (): KnownStretch => {
+        const since = this.#tails.since(meter).filter(({ ts }) => ts >= first && ts <= last);
+        return { records: mergedRecords(found, since), from: first, to: last, sound: false };
+      };
+      const state = await this.#repair(meter, stretch);
+      const reach = reaches.get(meter)!;
+      if (state === Repair.NEEDS_BEFORE) further.set(meter, { ...reach, before: reach.before * 8 });
+      else if (state === Repair.NEEDS_AFTER) further.set(meter, { ...reach, after: reach.after * 8 });
     }
   }
 

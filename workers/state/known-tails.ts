@@ -34,6 +34,8 @@ export class KnownTails implements InputListener {
   #changes = 0;
   /** Records kept. */
   size = 0;
+  /** Inputs remembered since. */
+  sinceSize = 0;
 
   /** `most`: records of all meters together. */
   constructor(book: Followed, most: number) {
@@ -51,7 +53,11 @@ export class KnownTails implements InputListener {
 
   #note(meter: number, record: KnownRecord): void {
     this.#versions.set(meter, ++this.#changes);
-    this.#since.get(meter)?.push(record);
+    const since = this.#since.get(meter);
+    if (since !== undefined) {
+      since.push(record);
+      this.sinceSize++;
+    }
     const tail = this.#tails.get(meter);
     if (tail === undefined || tail.to !== Number.POSITIVE_INFINITY) return;
     const { records } = tail;
@@ -90,6 +96,7 @@ export class KnownTails implements InputListener {
   }
 
   endSince(meter: number): void {
+    this.sinceSize -= this.#since.get(meter)?.length ?? 0;
     this.#since.delete(meter);
     this.#follow(meter);
   }

@@ -44,11 +44,11 @@ export class MeterRepair {
   readonly #lates: readonly KnownRecord[];
   /** All records, the late ones among them. */
   readonly #merged: KnownRecord[];
-  readonly #without: MeterRun;
-  readonly #with: MeterRun;
-  readonly #start: number;
-  #nextWithout: number;
-  #nextWith: number;
+  #without!: MeterRun;
+  #with!: MeterRun;
+  #start = 0;
+  #nextWithout = 0;
+  #nextWith = 0;
   #state: number = Repair.GOES_ON;
   #atEnd = false;
 
@@ -58,12 +58,17 @@ export class MeterRepair {
     this.#known = known;
     this.#lates = lates;
     this.#merged = mergedRecords(known.records, lates);
-    this.#without = new MeterRun(settings);
-    this.#with = new MeterRun(settings);
-    this.#start = restartBefore(settings, known, placeOf(known.records, lates[0]!) - 1);
+    this.#begin(placeOf(known.records, lates[0]!) - 1);
+  }
+
+  /** Both runs begin early enough for the record at `before`. */
+  #begin(before: number): void {
+    this.#start = restartBefore(this.#settings, this.#known, before);
     this.#nextWithout = this.#start;
     this.#nextWith = this.#start;
-    if (this.#start < 0) this.#state = Repair.NEEDS_BEFORE;
+    this.#without = new MeterRun(this.#settings);
+    this.#with = new MeterRun(this.#settings);
+    this.#state = this.#start < 0 ? Repair.NEEDS_BEFORE : Repair.GOES_ON;
   }
 
   /** Judges about `most` records. The answer is of `Repair`; where it needs more, a new repair with more is to be made. */
@@ -100,7 +105,12 @@ export class MeterRepair {
   }
 
   #over(): void {
-    this.#state = this.#changesTooEarly() ? Repair.NEEDS_BEFORE : Repair.DONE;
+    if (!this.#changesTooEarly()) this.#state = Repair.DONE;
+    else {
+      this.#atEnd = false;
+      // Further back in what is known, or else in what is not.
+      this.#begin(this.#start === 0 ? -1 : this.#start);
+    }
   }
 
   /** Whether everything before the first record fed is known not to be there. */
