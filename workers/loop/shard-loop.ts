@@ -11,6 +11,8 @@ import { Answers } from "./answers.js";
 import type { Applier } from "./applier.js";
 import { Costs } from "./costs.js";
 import { Counters } from "./counters.js";
+import { Explainer } from "./explain.js";
+import { InTurn } from "./explain-turns.js";
 import { FrameIntake, Taken } from "./frame-intake.js";
 import { Mender } from "./mender.js";
 import { Outbox } from "./outbox.js";
@@ -68,6 +70,7 @@ export class ShardLoop {
   readonly counters = new Counters();
   readonly pump: SinkPump;
   readonly mender: Mender;
+  readonly #explainer: Explainer;
   /** Lanes of clients that sent late inputs, by their numbers: repairs are charged to them. */
   readonly #lanes = new Map<number, number>();
   /** Where the last repair of what a datalogger sent ends in the journal, as long as that is not safe. */
@@ -95,10 +98,15 @@ export class ShardLoop {
       (kind) => this.counters.storeError(kind),
       options.onFailed,
     );
+    // A sink answers one question at a time.
+    const turns = new InTurn();
+    const history: Sink["history"] = (ranges) => turns.take(() => ports.sink.history(ranges));
+    const { clock } = ports;
+    this.#explainer = new Explainer({ clock, applier, history, stored: () => this.pump.position });
     this.mender = new Mender({
-      clock: ports.clock,
+      clock,
       journal: ports.journal,
-      sink: ports.sink,
+      sink: { history },
       applier,
       stored: () => this.pump.position,
       mayWrite: () => !this.#isFull && ports.journal.appended - ports.journal.durable <= limits.maxVolatileBytes,
@@ -276,7 +284,7 @@ export class ShardLoop {
 
   /** What the shard knows is answered at once, what it has to ask the store for once that has answered. */
   #query(id: number, text: string): void {
-    const answer = answerQuery(this.#applier, text) as string | Promise<string>;
+    const answer = answerQuery(this.#applier, text, (query) => this.#explainer.answer(query, this.#position));
     if (typeof answer === "string") {
       this.#outbox.sendText(Outcome.REPLY, id, 0, 0, answer);
       return;
