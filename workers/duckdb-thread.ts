@@ -90,7 +90,7 @@ async function readFor(
   port: MessagePort,
   file: DuckDbFile,
   names: Names,
-  { id, ranges }: HistoryMessage,
+  { id, tables, ranges }: HistoryMessage,
   isWanted: () => boolean,
 ): Promise<void> {
   let failure: string | null = null;
@@ -98,7 +98,7 @@ async function readFor(
     const named = ranges.map(({ meter, from, to }) => ({
       ...{ tenant: names.tenantOfMeter(meter), meter: names.meter(meter), from, to },
     }));
-    await file.history(named, ({ table, rows }) => {
+    await file.history(tables, named, ({ table, rows }) => {
       port.postMessage({ type: "piece", id, table, rows } satisfies ShardReply, [rows.buffer]);
       return isWanted();
     });

@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import type { HistoryTable } from "./history.js";
+import { HISTORY_COLUMNS, type HistoryTable } from "./history.js";
 import type { HistoryRange, Store, StoreOutcome } from "./interface.js";
 
 /**
@@ -49,10 +49,11 @@ export interface BatchMessage {
   readonly names: NewNames;
 }
 
-/** Shard to DuckDB: what stands in some ranges, also while a batch is under way. */
+/** Shard to DuckDB: what stands in some ranges of some tables, also while a batch is under way. */
 export interface HistoryMessage {
   readonly type: "history";
   readonly id: number;
+  readonly tables: readonly HistoryTable[];
   readonly ranges: readonly HistoryRange[];
   readonly names: NewNames;
 }
@@ -68,9 +69,11 @@ export type ShardReply =
 /** Some rows of a history, by range and then by time. */
 export interface HistoryPiece {
   readonly table: HistoryTable;
-  /** Numbers a row: the position of its range, ts, then the table's own three; NaN for NULL. */
+  /** Numbers a row: the position of its range, ts, then the table's columns; NaN for NULL. */
   readonly rows: Float64Array<ArrayBuffer>;
 }
 
 /** Numbers in a row of a piece. */
-export const PIECE_WIDTH = 5;
+export function pieceWidth(table: HistoryTable): number {
+  return 2 + HISTORY_COLUMNS[table].length;
+}

@@ -7,8 +7,9 @@ import {
   type DuckDBValue,
   VARCHAR,
 } from "@duckdb/node-api";
+import { PERIODS } from "../base/entries.js";
 import { MeterstormError, messageOf } from "../base/errors.js";
-import { type HistoryPiece, PIECE_WIDTH } from "./duckdb-messages.js";
+import { type HistoryPiece, pieceWidth } from "./duckdb-messages.js";
 import { groupedByTime, HISTORY_COLUMNS, type HistoryTable, spanOf } from "./history.js";
 import type { StoreOutcome } from "./interface.js";
 import { assertFits, type ColumnType, TABLES, type Table, type TableName, tableNamed } from "./schema.js";
@@ -192,10 +193,14 @@ export class DuckDbFile {
   }
 
   /**
-   * Reads what stands in ranges, beside the writer, and gives it to `take` in pieces of up to 2,048 rows; it stops early once `take`
+   * Reads what stands in ranges of some tables, beside the writer, and gives it to `take` in pieces of up to 2,048 rows; it stops early once `take`
    * answers false. One call at a time. Throws MeterstormError `store_query`.
    */
-  async history(ranges: readonly NamedRange[], take: (piece: HistoryPiece) => boolean): Promise<void> {
+  async history(
+    tables: readonly HistoryTable[],
+    ranges: readonly NamedRange[],
+    take: (piece: HistoryPiece) => boolean,
+  ): Promise<void> {
     try {
       await this.#historian.run(
         'CREATE TEMP TABLE IF NOT EXISTS staged_ranges (tenant VARCHAR, meter VARCHAR, "from" DOUBLE, "to" DOUBLE, "position" DOUBLE)',
@@ -207,7 +212,7 @@ export class DuckDbFile {
         await this.#historian.run("DELETE FROM staged_ranges");
         const types = [VARCHAR, VARCHAR, DOUBLE, DOUBLE, DOUBLE];
         await this.#append(this.#historian, "staged_ranges", types, [...columns, ...times], wanted.length);
-        for (const table of ["readings", "exchanges"] as const) {
+        for (const table of tables) {
           if (!(await this.#historyOf(table, group, historySql(table, wanted), take))) return;
         }
       }
@@ -223,18 +228,19 @@ export class DuckDbFile {
     take: (piece: HistoryPiece) => boolean,
   ): Promise<boolean> {
     const result = await this.#historian.stream(sql);
+    const width = pieceWidth(table);
     for (;;) {
       const chunk = await result.fetchChunk();
       if (chunk === null || chunk.rowCount === 0) return true;
-      const rows = new Float64Array(chunk.rowCount * PIECE_WIDTH);
-      for (let column = 0; column < PIECE_WIDTH; column++) {
+      const rows = new Float64Array(chunk.rowCount * width);
+      for (let column = 0; column < width; column++) {
         const vector = chunk.getColumnVector(column);
         for (let row = 0; row < chunk.rowCount; row++) {
           const value = vector.getItem(row);
-          rows[row * PIECE_WIDTH + column] = typeof value === "number" ? value : Number.NaN;
+          rows[row * width + column] = typeof value === "number" ? value : Number.NaN;
         }
       }
-      for (let at = 0; at < rows.length; at += PIECE_WIDTH) rows[at] = group[rows[at]!]!;
+      for (let at = 0; at < rows.length; at += width) rows[at] = group[rows[at]!]!;
       if (!take({ table, rows })) return false;
     }
   }
@@ -271,12 +277,15 @@ function stagingName(name: TableName): string {
   return `staged_${name}`;
 }
 
+/** Its index, −1 where it is none of ours. */
+const periodNumber = `coalesce(list_position([${PERIODS.map((name) => `'${name}'`).join(", ")}], r."period"), 0) - 1`;
+
 /** All rows of the ranges that are staged. The bounds of time that they share keep DuckDB from reading blocks that hold none. */
 function historySql(table: HistoryTable, ranges: readonly NamedRange[]): string {
   const { from, to } = spanOf(ranges);
-  const [a, b, c] = HISTORY_COLUMNS[table].map((name) => `r.${sqlName(name)}::DOUBLE`);
+  const columns = HISTORY_COLUMNS[table].map((name) => `(${name === "period" ? periodNumber : `r.${sqlName(name)}`})::DOUBLE`);
   return (
-    `SELECT s."position", epoch_ms(r.ts)::DOUBLE, ${a}, ${b}, ${c} FROM staged_ranges s JOIN ${sqlName(table)} r ` +
+    `SELECT s."position", epoch_ms(r.ts)::DOUBLE, ${columns.join(", ")} FROM staged_ranges s JOIN ${sqlName(table)} r ` +
     'ON r.tenant = s.tenant AND r.meter = s.meter AND epoch_ms(r.ts)::DOUBLE BETWEEN s."from" AND s."to" ' +
     `WHERE r.ts >= make_timestamp(${sqlTime(from)}) AND r.ts <= make_timestamp(${sqlTime(to)}) ORDER BY 1, 2`
   );

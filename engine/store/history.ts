@@ -1,38 +1,43 @@
-import type { HistoryRange, MeterHistory } from "./interface.js";
+import type { HistoryRange, MeterHistory, MeterPeriods } from "./interface.js";
 
-/** What histories have in common, wherever they are read. */
-export type HistoryTable = "readings" | "exchanges";
+/** What histories have in common, wherever they are read: the tables, and what of them makes a history or periods. */
+export type HistoryTable = "readings" | "exchanges" | "consumption";
+export const RECORD_TABLES: readonly HistoryTable[] = ["readings", "exchanges"];
+export const PERIOD_TABLES: readonly HistoryTable[] = ["consumption"];
 
-/** The columns of a history beside ts. */
-export const HISTORY_COLUMNS: Readonly<Record<HistoryTable, readonly [string, string, string]>> = {
-  readings: ["value", "rev", "flags"],
+/** Either answer. */
+export type Told = MeterHistory | MeterPeriods;
+
+/** The columns beside ts. */
+export const HISTORY_COLUMNS: Readonly<Record<HistoryTable, readonly string[]>> = {
+  readings: ["value", "rev", "delta", "flags"],
   exchanges: ["final", "start", "rev"],
+  consumption: ["period", "value", "min", "max", "coverage", "readings", "flags"],
 };
 
 /** One history for each range, in their order, with nothing in it yet. */
 export function emptyHistories(ranges: readonly HistoryRange[]): MeterHistory[] {
   return ranges.map(({ meter }) => ({
     meter,
-    readings: { ts: [], value: [], rev: [], flags: [] },
+    readings: { ts: [], value: [], rev: [], delta: [], flags: [] },
     exchanges: { ts: [], final: [], start: [], rev: [] },
   }));
 }
 
-/** Adds a row of either table; `a`, `b` and `c` are its columns in the order of `HISTORY_COLUMNS`, NaN for NULL. */
-export function addRow(history: MeterHistory, table: HistoryTable, ts: number, a: number, b: number, c: number): void {
-  if (table === "readings") {
-    const { readings } = history;
-    readings.ts.push(ts);
-    readings.value.push(a);
-    readings.rev.push(b);
-    readings.flags.push(c);
-    return;
-  }
-  const { exchanges } = history;
-  exchanges.ts.push(ts);
-  exchanges.final.push(a);
-  exchanges.start.push(b);
-  exchanges.rev.push(c);
+/** As `emptyHistories`, for periods. */
+export function emptyPeriods(ranges: readonly HistoryRange[]): MeterPeriods[] {
+  return ranges.map(({ meter }) => ({
+    meter,
+    consumption: { ts: [], period: [], value: [], min: [], max: [], coverage: [], readings: [], flags: [] },
+  }));
+}
+
+/** Adds a row of a table that the answer has: ts, then the table's columns in their order, from `cells[at]` on; NaN for NULL. */
+export function addRow(told: Told, table: HistoryTable, cells: ArrayLike<number>, at = 0): void {
+  const columns = (told as unknown as Record<HistoryTable, Record<string, number[]>>)[table];
+  columns["ts"]!.push(cells[at]!);
+  const names = HISTORY_COLUMNS[table];
+  for (let i = 0; i < names.length; i++) columns[names[i]!]!.push(cells[at + 1 + i]!);
 }
 
 const dayMs = 24 * 3_600_000;

@@ -42,6 +42,8 @@ export interface Sink {
    * (the store is away, hangs, a table is suspended): the caller asks again later.
    */
   history(ranges: readonly HistoryRange[]): Promise<MeterHistory[]>;
+  /** The same for rows of `consumption`; it and `history` are one question at a time together. */
+  consumption(ranges: readonly HistoryRange[]): Promise<MeterPeriods[]>;
   close(): Promise<void>;
 }
 
@@ -52,12 +54,27 @@ export interface HistoryRange {
   to: number;
 }
 
-/** Columns of what stands in a range, each ordered by ts; one object for each range asked for, in the same order. */
+/** Columns of what stands in a range, each ordered by ts, `delta` NaN for NULL; one object for each range asked for, in the same order. */
 export interface MeterHistory {
   meter: number;
-  readings: { ts: number[]; value: number[]; rev: number[]; flags: number[] };
+  readings: { ts: number[]; value: number[]; rev: number[]; delta: number[]; flags: number[] };
   /** A withdrawn exchange is one whose final and start are NaN. */
   exchanges: { ts: number[]; final: number[]; start: number[]; rev: number[] };
+}
+
+/** As `MeterHistory`; `period` is an index into PERIODS, −1: none of them. NaN for NULL. */
+export interface MeterPeriods {
+  meter: number;
+  consumption: {
+    ts: number[];
+    period: number[];
+    value: number[];
+    min: number[];
+    max: number[];
+    coverage: number[];
+    readings: number[];
+    flags: number[];
+  };
 }
 
 export interface ReadingRow {

@@ -27,6 +27,10 @@ class ScriptedSink implements Sink {
     return assert.fail("a pump only writes");
   }
 
+  consumption(): Promise<never> {
+    return assert.fail("a pump only writes");
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

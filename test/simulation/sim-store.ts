@@ -1,7 +1,16 @@
-import { type EntryViews, ExchangeInfo, entryBytes, Kind, PERIODS, UnitType, viewsOf } from "../../engine/base/entries.js";
+import {
+  type EntryViews,
+  ExchangeInfo,
+  entryBytes,
+  Kind,
+  PERIODS,
+  type PeriodName,
+  UnitType,
+  viewsOf,
+} from "../../engine/base/entries.js";
 import { MeterstormError } from "../../engine/base/errors.js";
-import { addRow, emptyHistories, type HistoryTable } from "../../engine/store/history.js";
-import type { HistoryRange, MeterHistory, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
+import { addRow, emptyHistories, emptyPeriods, type HistoryTable, type Told } from "../../engine/store/history.js";
+import type { HistoryRange, MeterHistory, MeterPeriods, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
 import { incidentText, rejectTexts, severityOf } from "../../workers/sinks/fields.js";
 import type { Random } from "../support/random.js";
 import type { SimClock } from "../support/sim-clock.js";
@@ -71,6 +80,7 @@ export class SimStore {
         return this.#take({ rows: rowsOf(names, entries, this.lateMeters), tables: TABLES, committed: false }, isAlive);
       },
       history: (ranges) => this.#history(names, ranges, isAlive),
+      consumption: (ranges) => this.#consumption(names, ranges, isAlive),
       close: () => Promise.resolve(),
     };
   }
@@ -134,23 +144,39 @@ export class SimStore {
     });
   }
 
-  #read(table: HistoryTable, names: Names, ranges: readonly HistoryRange[], histories: readonly MeterHistory[]): void {
-    const rows = new Map<string, [ts: number, cells: string][]>();
+  #consumption(names: Names, ranges: readonly HistoryRange[], isAlive: () => boolean): Promise<MeterPeriods[]> {
+    const random = this.#random;
+    const isAway = random.chance(this.mood.unavailable);
+    const periods = emptyPeriods(ranges);
+    return new Promise((resolve, reject) => {
+      this.#clock.after(random.int(100), () => {
+        this.#read("consumption", names, ranges, periods);
+        if (!isAlive()) return;
+        if (isAway) reject(new MeterstormError("store_unavailable", "injected"));
+        else resolve(periods);
+      });
+    });
+  }
+
+  #read(table: HistoryTable, names: Names, ranges: readonly HistoryRange[], told: readonly Told[]): void {
+    const rows = new Map<string, [ts: number, cells: string, period: number[]][]>();
     for (const [key, cells] of this.tables.get(table)!) {
       const cut = key.lastIndexOf("/");
-      const meter = key.slice(0, cut);
-      const row: [number, string] = [Number(key.slice(cut + 1)), cells];
+      // A period's name stands between the meter and the time.
+      const end = table === "consumption" ? key.lastIndexOf("/", cut - 1) : cut;
+      const meter = key.slice(0, end);
+      const period = end === cut ? [] : [PERIODS.indexOf(key.slice(end + 1, cut) as PeriodName)];
+      const row: [number, string, number[]] = [Number(key.slice(cut + 1)), cells, period];
       const before = rows.get(meter);
       if (before === undefined) rows.set(meter, [row]);
       else before.push(row);
     }
     ranges.forEach(({ meter, from, to }, position) => {
       const found = rows.get(`${names.tenantOfMeter(meter)}/${names.meter(meter)}`) ?? [];
-      for (const [ts, cells] of found.sort(([a], [b]) => a - b)) {
+      for (const [ts, text, period] of found.sort(([a], [b]) => a - b)) {
         if (ts < from || ts > to) continue;
-        const [first, second, third, fourth] = (JSON.parse(cells) as (number | null)[]).map((cell) => cell ?? Number.NaN);
-        const last = table === "readings" ? fourth : third;
-        addRow(histories[position]!, table, ts, first!, second!, last!);
+        const cells = (JSON.parse(text) as (number | null)[]).map((cell) => cell ?? Number.NaN);
+        addRow(told[position]!, table, [ts, ...period, ...cells]);
       }
     });
   }

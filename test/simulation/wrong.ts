@@ -104,10 +104,13 @@ const LOST = /was said to be safe after|was taken twice|other rows|(journal|snap
 const OTHER = /other rows|not th(ose|at) of the rules/;
 
 function withoutNewest(history: MeterHistory): MeterHistory {
-  const { ts, value, rev, flags } = history.readings;
+  const { ts, value, rev, delta, flags } = history.readings;
   return {
     ...history,
-    readings: { ts: ts.slice(0, -1), value: value.slice(0, -1), rev: rev.slice(0, -1), flags: flags.slice(0, -1) },
+    readings: {
+      ...{ ts: ts.slice(0, -1), value: value.slice(0, -1), rev: rev.slice(0, -1) },
+      ...{ delta: delta.slice(0, -1), flags: flags.slice(0, -1) },
+    },
   };
 }
 

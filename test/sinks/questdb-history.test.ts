@@ -252,7 +252,7 @@ test("a suspended table has no history until it is resumed", { skip }, async (t)
   for (const table of ["readings", "exchanges"]) {
     assert.deepEqual(await sink.write([oneReading]), { ok: true });
     const [told] = await sink.history(ranges);
-    assert.deepEqual(told?.readings, { ts: [T0], value: [1], rev: [0], flags: [0] });
+    assert.deepEqual(told?.readings, { ts: [T0], value: [1], rev: [0], delta: [1], flags: [0] });
     await until("all is applied, as a write that is not would resume the table", 30_000, async () =>
       (await tableStates(connection)).every((state) => state.writerTxn >= state.sequencerTxn),
     );

@@ -7,16 +7,24 @@ import { hostile } from "./conformance-ids.js";
 import { always, HOUR, long, type OpenStore, reading, T0, unit, written } from "./rows.js";
 import type { TestNames } from "./test-names.js";
 
-type Row = [ts: number, a: number, b: number, c: number];
+/** Of a reading value, rev, flags and delta; of an exchange final, start and rev. */
+type Row = [ts: number, a: number, b: number, c: number, delta?: number];
 
 const no = Number.NaN;
 
 /** A history as it must be, from rows. */
 function history(meter: number, readings: readonly Row[], exchanges: readonly Row[] = []): MeterHistory {
   const column = (rows: readonly Row[], index: 0 | 1 | 2 | 3) => rows.map((row) => row[index]);
+  const delta = readings.map((row) => row[4] ?? 1);
   return {
     meter,
-    readings: { ts: column(readings, 0), value: column(readings, 1), rev: column(readings, 2), flags: column(readings, 3) },
+    readings: {
+      ts: column(readings, 0),
+      value: column(readings, 1),
+      rev: column(readings, 2),
+      delta,
+      flags: column(readings, 3),
+    },
     exchanges: { ts: column(exchanges, 0), final: column(exchanges, 1), start: column(exchanges, 2), rev: column(exchanges, 3) },
   };
 }
@@ -42,9 +50,9 @@ export async function exactHistories(open: OpenStore, names: TestNames): Promise
       w.exchange(other, T0 + 1, 0, 0, 0, 0);
     }),
   );
-  const first: Row = [T0, 100, 0, Flag.FIRST];
-  const second: Row = [T0 + HOUR, -7.5, 3, 0];
-  const third: Row = [T0 + 2 * HOUR, 1 / 3, 4_294_967_295, Flag.RESET | Flag.CONFLICT];
+  const first: Row = [T0, 100, 0, Flag.FIRST, no];
+  const second: Row = [T0 + HOUR, -7.5, 3, 0, 0];
+  const third: Row = [T0 + 2 * HOUR, 1 / 3, 4_294_967_295, Flag.RESET | Flag.CONFLICT, 0.25];
   const withdrawn: Row = [T0, no, no, 4_294_967_295];
   const exchanged: Row = [T0 + HOUR, 501.5, 10, 7];
   const between = async (from: number, to: number) => (await open.sink.history([{ meter: m1, from, to }]))[0];

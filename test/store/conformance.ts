@@ -16,6 +16,7 @@ import {
   seenAtOnce,
 } from "./conformance-history.js";
 import { hostileIds } from "./conformance-ids.js";
+import { exactPeriods, longPeriods, periodsAtOnce } from "./conformance-periods.js";
 import { always, HOUR, type OpenStore, reading, T0, unit, written } from "./rows.js";
 import { TestNames } from "./test-names.js";
 
@@ -108,6 +109,9 @@ export function storeConformance(kind: StoreKind, skip: string | false): void {
   check("histories are told of meters with any legal names", oddNames);
   check("a history holds what a write that was answered before brought, at once", seenAtOnce);
   check("a history may be asked for beside a write", besideWrites);
+  check("rows of consumption are told whole, for the ranges asked for", exactPeriods);
+  check("rows of consumption may be more than what one statement brings", longPeriods);
+  check("rows of consumption hold what a write that was answered before brought, at once", periodsAtOnce);
   check("doubles, revisions and times come back to the last bit", exactNumbers);
 }
 

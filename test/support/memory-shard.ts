@@ -196,6 +196,7 @@ export class MemoryShard {
           ts: rows.map(({ ts }) => ts),
           value: rows.map(({ value }) => value),
           rev: rows.map(({ rev }) => rev),
+          delta: rows.map(({ delta }) => delta ?? Number.NaN),
           flags: rows.map(({ flags }) => flags),
         },
         exchanges: {

@@ -6,16 +6,24 @@ import {
   type HistoryMessage,
   type HistoryPiece,
   type NewNames,
-  PIECE_WIDTH,
+  pieceWidth,
   type ShardReply,
 } from "../../engine/store/duckdb-messages.js";
-import { addRow, emptyHistories } from "../../engine/store/history.js";
-import type { HistoryRange, MeterHistory, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
+import {
+  addRow,
+  emptyHistories,
+  emptyPeriods,
+  type HistoryTable,
+  PERIOD_TABLES,
+  RECORD_TABLES,
+  type Told,
+} from "../../engine/store/history.js";
+import type { HistoryRange, MeterHistory, MeterPeriods, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
 
 interface Asked {
   readonly id: number;
-  readonly histories: MeterHistory[];
-  resolve(histories: MeterHistory[]): void;
+  readonly told: readonly Told[];
+  resolve(): void;
   reject(error: Error): void;
 }
 
@@ -63,14 +71,22 @@ export class DuckDbSink implements Sink {
     });
   }
 
-  /** Throws InvariantError when called before the last call resolved. */
+  /** Throws InvariantError when called before the last call, of this or of `consumption`, resolved. */
   history(ranges: readonly HistoryRange[]): Promise<MeterHistory[]> {
+    return this.#ask(RECORD_TABLES, ranges, emptyHistories(ranges));
+  }
+
+  consumption(ranges: readonly HistoryRange[]): Promise<MeterPeriods[]> {
+    return this.#ask(PERIOD_TABLES, ranges, emptyPeriods(ranges));
+  }
+
+  #ask<T extends Told>(tables: readonly HistoryTable[], ranges: readonly HistoryRange[], told: T[]): Promise<T[]> {
     invariant(this.#asked === null, "a sink was asked for a history while the last one was under way");
     if (this.#ended) return Promise.reject(unavailable(threadEnded().message));
     const names = this.#known.takeMeters(ranges, this.#names);
-    const message: HistoryMessage = { type: "history", id: this.#nextId++, ranges, names };
+    const message: HistoryMessage = { type: "history", id: this.#nextId++, tables, ranges, names };
     return new Promise((resolve, reject) => {
-      this.#asked = { id: message.id, histories: emptyHistories(ranges), resolve, reject };
+      this.#asked = { id: message.id, told, resolve: () => resolve(told), reject };
       this.#port.postMessage(message);
     });
   }
@@ -101,11 +117,11 @@ export class DuckDbSink implements Sink {
 
   #told(asked: Asked, reply: Exclude<ShardReply, { type: "batch" }>): void {
     if (reply.type === "piece") {
-      addPiece(asked.histories, reply);
+      addPiece(asked.told, reply);
       return;
     }
     this.#asked = null;
-    if (reply.failure === null) asked.resolve(asked.histories);
+    if (reply.failure === null) asked.resolve();
     else asked.reject(unavailable(reply.failure));
   }
 
@@ -132,10 +148,8 @@ function unavailable(message: string): MeterstormError {
   return new MeterstormError("store_unavailable", message);
 }
 
-function addPiece(histories: readonly MeterHistory[], { table, rows }: HistoryPiece): void {
-  for (let at = 0; at < rows.length; at += PIECE_WIDTH) {
-    addRow(histories[rows[at]!]!, table, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!, rows[at + 4]!);
-  }
+function addPiece(told: readonly Told[], { table, rows }: HistoryPiece): void {
+  for (let at = 0; at < rows.length; at += pieceWidth(table)) addRow(told[rows[at]!]!, table, rows, at + 1);
 }
 
 function joined(entries: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -1,5 +1,5 @@
-import { emptyHistories } from "../../engine/store/history.js";
-import type { HistoryRange, MeterHistory, Sink, StoreOutcome } from "../../engine/store/interface.js";
+import { emptyHistories, emptyPeriods } from "../../engine/store/history.js";
+import type { HistoryRange, MeterHistory, MeterPeriods, Sink, StoreOutcome } from "../../engine/store/interface.js";
 
 /** Takes everything and keeps nothing: for measuring the engine without a store. */
 export class NoSink implements Sink {
@@ -11,6 +11,10 @@ export class NoSink implements Sink {
 
   history(ranges: readonly HistoryRange[]): Promise<MeterHistory[]> {
     return Promise.resolve(emptyHistories(ranges));
+  }
+
+  consumption(ranges: readonly HistoryRange[]): Promise<MeterPeriods[]> {
+    return Promise.resolve(emptyPeriods(ranges));
   }
 
   close(): Promise<void> {

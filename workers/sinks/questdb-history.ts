@@ -1,8 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { Clock, Timer } from "../../engine/base/clock.js";
+import { PERIODS, type PeriodName } from "../../engine/base/entries.js";
 import { invariant, MeterstormError, messageOf } from "../../engine/base/errors.js";
-import { addRow, emptyHistories, groupedByTime, HISTORY_COLUMNS, type HistoryTable, spanOf } from "../../engine/store/history.js";
-import type { HistoryRange, MeterHistory, Names } from "../../engine/store/interface.js";
+import { addRow, groupedByTime, HISTORY_COLUMNS, type HistoryTable, spanOf, type Told } from "../../engine/store/history.js";
+import type { HistoryRange, Names } from "../../engine/store/interface.js";
 import {
   maxSqlBytes,
   type QuestDbAddress,
@@ -13,13 +14,12 @@ import {
 import { faultOf, lossBetween, type TableState, tableStates } from "../../engine/store/questdb-tables.js";
 import { sqlName, sqlText, sqlTime } from "../../engine/store/sql.js";
 
-const tables: readonly HistoryTable[] = ["readings", "exchanges"];
-
 /** An answer is parsed in one go, which holds up the thread for about 5 ms, seldom 15, with so many rows or characters. */
 const maxAnswerRows = 8_000;
 const maxAnswerChars = 600_000;
-/** Characters of a row beside the meter's name. */
-const rowChars = 64;
+/** Characters of a row beside the meter's name and its columns, and of a column. */
+const rowChars = 24;
+const columnChars = 16;
 
 /** Whoever repairs late readings asks again, so a server that hangs is given up sooner than for a write. */
 const lookMs = 5_000;
@@ -57,23 +57,26 @@ export class QuestDbHistory {
   }
 
   /**
-   * Everything that was accepted before the call is in it. `before`: how the tables stood when writing began, null where that is not known.
+   * Adds what stands in some tables to `told`, one for each range. Everything that was accepted before the call is in it. `before`: how the tables stood when writing began, null where that is not known.
    * Throws MeterstormError `store_unavailable` when it cannot be read now, or when the store shows signs that it lost rows: what is
    * missing would be taken for what never was.
    */
-  async read(ranges: readonly HistoryRange[], before: readonly TableState[] | null): Promise<MeterHistory[]> {
-    const histories = emptyHistories(ranges);
+  async read(
+    tables: readonly HistoryTable[],
+    ranges: readonly HistoryRange[],
+    before: readonly TableState[] | null,
+    told: readonly Told[],
+  ): Promise<void> {
     try {
-      const states = await this.#visible(before);
+      const states = await this.#visible(tables, before);
       for (const question of questions(ranges, this.#options.names)) {
-        for (const table of tables) await this.#ask(table, question, ranges, histories);
+        for (const table of tables) await this.#ask(table, question, ranges, told);
       }
-      assertSame(states, await this.#look());
+      assertSame(states, await this.#look(tables));
     } catch (error) {
       if (!(error instanceof MeterstormError) || error.code === "store_unavailable") throw error;
       throw new MeterstormError("store_unavailable", messageOf(error), { cause: error });
     }
-    return histories;
   }
 
   async close(): Promise<void> {
@@ -83,16 +86,16 @@ export class QuestDbHistory {
     await this.#connection.close();
   }
 
-  /** The states of both tables once all that they had accepted at the first look can be read. */
-  async #visible(before: readonly TableState[] | null): Promise<TableState[]> {
+  /** The states of the tables once all that they had accepted at the first look can be read. */
+  async #visible(tables: readonly HistoryTable[], before: readonly TableState[] | null): Promise<TableState[]> {
     const { clock, stuckMs } = this.#options;
-    const first = await this.#look();
-    if (before !== null) assertSame(before, first);
+    const first = await this.#look(tables);
+    if (before !== null) assertSame(ofTables(before, tables), first);
     let states = first;
     let movedMs = clock.monotonicMs();
     for (let pauseMs = 2; !isApplied(first, states); pauseMs = Math.min(pauseMs * 2, 200)) {
       await this.#sleep(pauseMs);
-      const now = await this.#look();
+      const now = await this.#look(tables);
       if (now.some((state, i) => state.writerTxn !== states[i]?.writerTxn)) movedMs = clock.monotonicMs();
       if (clock.monotonicMs() - movedMs >= stuckMs)
         throw unavailable(`QuestDB has applied nothing for ${stuckMs} ms: ${behind(first, now)}`);
@@ -101,37 +104,36 @@ export class QuestDbHistory {
     return states;
   }
 
-  async #look(): Promise<TableState[]> {
+  async #look(tables: readonly HistoryTable[]): Promise<TableState[]> {
     this.#assertOpen();
-    const states = (await tableStates(this.#connection, this.#lookMs)).filter(({ name }) => isOurs(name));
+    const states = ofTables(await tableStates(this.#connection, this.#lookMs), tables);
     const fault = faultOf(states, tables);
     if (fault !== null) throw unavailable(fault);
     return states;
   }
 
-  async #ask(
-    table: HistoryTable,
-    question: Question,
-    ranges: readonly HistoryRange[],
-    histories: readonly MeterHistory[],
-  ): Promise<void> {
-    const limit = rowsPerAnswer(question.meters.keys());
-    // A moment holds one row of a meter at most, so that a full answer spans several and goes on from its last.
-    invariant(limit > question.meters.size, `${question.meters.size} meters do not fit an answer of ${limit} rows`);
+  async #ask(table: HistoryTable, question: Question, ranges: readonly HistoryRange[], told: readonly Told[]): Promise<void> {
+    const limit = rowsPerAnswer(table, question.meters.keys());
+    // A moment holds one row of a meter at most, or one of each period, so that a full answer spans several and goes on from its last.
+    invariant(
+      limit > question.meters.size * PERIODS.length,
+      `${question.meters.size} meters do not fit an answer of ${limit} rows`,
+    );
     const [select, until] = statement(table, question, limit);
     for (let from: string | null = sqlTime(question.from); from !== null; ) {
       this.#assertOpen();
       const rows: SqlValue[][] = await this.#connection.query(`${select} AND "ts" >= ${from} ${until}`);
       await setImmediate();
       const end: number = rows.length < limit ? Number.POSITIVE_INFINITY : Number(rows[rows.length - 1]![1]);
-      for (const [name, micros, a, b, c] of rows) {
+      for (const [name, micros, ...values] of rows) {
         if (Number(micros) >= end) break;
         const ts = Number(micros) / 1000;
+        const cells = [ts, ...values.map(number)];
         const positions = question.meters.get(String(name));
         invariant(positions !== undefined, `QuestDB answers for a meter ${String(name)} that was not asked for`);
         for (const position of positions) {
           const range = ranges[position]!;
-          if (ts >= range.from && ts <= range.to) addRow(histories[position]!, table, ts, number(a), number(b), number(c));
+          if (ts >= range.from && ts <= range.to) addRow(told[position]!, table, cells);
         }
       }
       from = rows.length < limit ? null : String(end);
@@ -153,8 +155,8 @@ export class QuestDbHistory {
   }
 }
 
-function isOurs(name: string): boolean {
-  return (tables as readonly string[]).includes(name);
+function ofTables(states: readonly TableState[], tables: readonly HistoryTable[]): TableState[] {
+  return states.filter(({ name }) => (tables as readonly string[]).includes(name));
 }
 
 /** Whether all that was accepted at the first look can be read by now; both hold the same tables in the same order. */
@@ -168,10 +170,7 @@ function behind(first: readonly TableState[], now: readonly TableState[]): strin
 
 /** Throws unless the tables are the ones they were, with all that they held. */
 function assertSame(before: readonly TableState[], now: readonly TableState[]): void {
-  const loss = lossBetween(
-    before.filter(({ name }) => isOurs(name)),
-    now,
-  );
+  const loss = lossBetween(before, now);
   if (loss !== null) throw unavailable(`the store may have lost rows: ${loss}; histories wait until they were sent again`);
 }
 
@@ -179,7 +178,9 @@ function unavailable(message: string): MeterstormError {
   return new MeterstormError("store_unavailable", message);
 }
 
-function number(value: SqlValue | undefined): number {
+/** A cell; a text can only be a period's name. */
+function number(value: SqlValue): number {
+  if (typeof value === "string") return PERIODS.indexOf(value as PeriodName);
   return typeof value === "number" ? value : Number.NaN;
 }
 
@@ -239,10 +240,10 @@ function statement(table: HistoryTable, { tenant, meters, to }: Question, limit:
   ];
 }
 
-function rowsPerAnswer(names: Iterable<string>): number {
+function rowsPerAnswer(table: HistoryTable, names: Iterable<string>): number {
   let longest = 0;
   for (const name of names) longest = Math.max(longest, name.length);
-  return Math.min(maxAnswerRows, Math.floor(maxAnswerChars / (rowChars + longest)));
+  return Math.min(maxAnswerRows, Math.floor(maxAnswerChars / (rowChars + columnChars * HISTORY_COLUMNS[table].length + longest)));
 }
 
 function encodedBytes(text: string): number {

@@ -1,7 +1,15 @@
 import { type Clock, systemClock } from "../../engine/base/clock.js";
 import { type EntryViews, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
 import { invariant, MeterstormError, messageOf } from "../../engine/base/errors.js";
-import type { HistoryRange, MeterHistory, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
+import {
+  emptyHistories,
+  emptyPeriods,
+  type HistoryTable,
+  PERIOD_TABLES,
+  RECORD_TABLES,
+  type Told,
+} from "../../engine/store/history.js";
+import type { HistoryRange, MeterHistory, MeterPeriods, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
 import { officialBuffer, type RowBuffer } from "../../engine/store/questdb-client.js";
 import {
   defaultTimeouts,
@@ -83,12 +91,21 @@ export class QuestDbSink implements Sink {
     }
   }
 
-  /** Throws InvariantError when called before the last call resolved. */
-  async history(ranges: readonly HistoryRange[]): Promise<MeterHistory[]> {
+  /** Throws InvariantError when called before the last call, of this or of `consumption`, resolved. */
+  history(ranges: readonly HistoryRange[]): Promise<MeterHistory[]> {
+    return this.#ask(RECORD_TABLES, ranges, emptyHistories(ranges));
+  }
+
+  consumption(ranges: readonly HistoryRange[]): Promise<MeterPeriods[]> {
+    return this.#ask(PERIOD_TABLES, ranges, emptyPeriods(ranges));
+  }
+
+  async #ask<T extends Told>(tables: readonly HistoryTable[], ranges: readonly HistoryRange[], told: T[]): Promise<T[]> {
     invariant(!this.#isReading, "a sink was asked for a history while the last one was under way");
     this.#isReading = true;
     try {
-      return await this.#history.read(ranges, this.#states);
+      await this.#history.read(tables, ranges, this.#states, told);
+      return told;
     } finally {
       this.#isReading = false;
     }
