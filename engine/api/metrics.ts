@@ -40,6 +40,10 @@ export class Metrics {
       transitions: counter("meterstorm_alert_transitions_total", "Alert transitions", ["tenant", "state"]),
       repairs: counter("meterstorm_repairs_total", "Repairs of meters by late inputs", ["shard"]),
       repairedRows: counter("meterstorm_repaired_rows_total", "Rows that repairs wrote", ["shard"]),
+      auditRows: counter("meterstorm_audit_rows_total", "Stored rows that the audit compared with what they should be", [
+        "shard",
+      ]),
+      auditDays: counter("meterstorm_audit_days_total", "Days of meters that the audit looked at", ["shard"]),
       redisErrors: counter("meterstorm_redis_errors_total", "Failed attempts to reach Redis, and failed commands"),
     };
     this.#gauges = {
@@ -48,6 +52,9 @@ export class Metrics {
       journal: gauge("meterstorm_journal_bytes", "Bytes of journal on disk", ["shard"]),
       lag: gauge("meterstorm_store_lag_readings", "Readings journaled that the store does not have", ["shard"]),
       meters: gauge("meterstorm_meters", "Meters known to a shard", ["shard"]),
+      auditMismatches: gauge("meterstorm_audit_mismatches", "Days of meters whose stored rows are not what they should be", [
+        "shard",
+      ]),
       lateWaiting: gauge("meterstorm_late_inputs_waiting", "Late inputs that are not yet worked in", ["shard"]),
       connections: gauge("meterstorm_connections", "Open connections of dataloggers", ["tenant"]),
     };
@@ -65,11 +72,14 @@ export class Metrics {
   #refresh(): void {
     const { shards } = this.#sources;
     const { received, rejected, late, stored, storeErrors, transitions, repairs, repairedRows, redisErrors } = this.#counters;
+    const { auditRows, auditDays } = this.#counters;
     for (const counter of Object.values(this.#counters)) counter.reset();
     for (const { stats, index } of shards) {
       if (stats === null) continue;
       repairs!.inc({ shard: String(index) }, stats.repairs);
       repairedRows!.inc({ shard: String(index) }, stats.repairedRows);
+      auditRows!.inc({ shard: String(index) }, stats.auditRows);
+      auditDays!.inc({ shard: String(index) }, stats.auditDays);
       for (const [tenant, count] of Object.entries(stats.received)) received!.inc({ tenant }, count);
       for (const [tenant, count] of Object.entries(stats.late)) late!.inc({ tenant }, count);
       for (const [tenant, codes] of Object.entries(stats.rejected))
@@ -84,7 +94,7 @@ export class Metrics {
   }
 
   #refreshGauges(): void {
-    const { lanes, ring, journal, lag, meters, lateWaiting, connections } = this.#gauges;
+    const { lanes, ring, journal, lag, meters, lateWaiting, auditMismatches, connections } = this.#gauges;
     for (const gauge of [lanes, connections]) gauge!.reset();
     for (const shard of this.#sources.shards) {
       const label = { shard: String(shard.index) };
@@ -93,6 +103,7 @@ export class Metrics {
       lag!.set(label, shard.stats?.lagReadings ?? 0);
       meters!.set(label, shard.stats?.meters ?? 0);
       lateWaiting!.set(label, shard.stats?.lateWaiting ?? 0);
+      auditMismatches!.set(label, shard.stats?.auditMismatches ?? 0);
       for (const lane of shard.lanes) {
         lanes!.inc({ tenant: lane.tenant }, lane.depth);
         connections!.set({ tenant: lane.tenant }, this.#sources.gateway().connectionsOf(lane.tenant));
