@@ -11,6 +11,7 @@ import type { Identity } from "../config/keys.js";
 import { errorAnswer, type HttpAnswer, type HttpRequest, jsonAnswer, textAnswer, unauthorizedAnswer } from "../intake/network.js";
 import type { Shard } from "../shards/shard.js";
 import type { Store } from "../store/interface.js";
+import { explainAnswer } from "./explain.js";
 import { incidentsOf } from "./incidents.js";
 import { monthsOf } from "./months.js";
 import { choice, count, range } from "./parameters.js";
@@ -110,6 +111,8 @@ export class Api {
     if (table === undefined) return this.#meter(identity.tenant, meter);
     if (table === "readings") return this.#readings(identity.tenant, meter, request.query);
     if (table === "consumption") return this.#consumption(identity.tenant, meter, request.query);
+    if (table === "explain")
+      return (await explainAnswer(this.#options, identity.tenant, meter, request.query)) ?? unknownMeter(meter);
     return notFound(request.path);
   }
 

@@ -1,8 +1,11 @@
 import { MeterstormError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
+import { isDate } from "../base/local-date.js";
 
 /** Largest span of instants that stores can hold. */
 const FOREVER = { from: limits.minTsMs, to: Date.UTC(2200, 0, 1) };
+/** Behind all instants of which there may be figures. */
+const LAST_FIGURE_MS = Date.UTC(2100, 0, 1);
 
 function fault(message: string): MeterstormError {
   return new MeterstormError("parameter_invalid", message);
@@ -30,6 +33,21 @@ function rfc3339Ms(text: string): number {
   if (match === null) return Number.NaN;
   const lastDay = new Date(Date.UTC(Number(match[1]), Number(match[2]), 0)).getUTCDate();
   return Number(match[3]) <= lastDay ? Date.parse(text.toUpperCase().replace(" ", "T")) : Number.NaN;
+}
+
+/** An instant as above, which must be given, or a date YYYY-MM-DD (of a month YYYY-MM: its first) of the years 2000 to 2099, as its text. */
+export function instantOrDate(query: URLSearchParams, name: string): number | string {
+  const text = query.get(name) ?? "";
+  if (text === "") {
+    throw fault(
+      `${name} is missing; give an instant within the period (epoch milliseconds or RFC 3339), or a date such as 2026-03-29`,
+    );
+  }
+  const date = /^\d{4}-\d{2}$/.test(text) ? `${text}-01` : text;
+  if (/^20\d{2}-/.test(date) && isDate(date)) return date;
+  const ms = instant(query, name, Number.NaN);
+  if (ms >= LAST_FIGURE_MS) throw fault(`${name} is "${text.slice(0, 64)}"; figures are of the years 2000 to 2099`);
+  return ms;
 }
 
 export function range(query: URLSearchParams): { from: number; to: number } {

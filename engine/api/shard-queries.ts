@@ -12,7 +12,7 @@ export class ShardQueries {
   #nextId = 1;
 
   /** Throws MeterstormError `busy` when too many are open, the ring is full, or no answer came in time. */
-  async ask(shard: Shard, query: object): Promise<unknown> {
+  async ask(shard: Shard, query: object, withinMs: number = ANSWER_WITHIN_MS): Promise<unknown> {
     if (shard.trouble !== "") throw new MeterstormError("busy", `shard ${shard.index} cannot answer now: ${shard.trouble}`);
     if (this.#open.size >= MAX_OPEN)
       throw new MeterstormError("busy", `${MAX_OPEN} queries wait for shards already; ask again in a moment`);
@@ -20,8 +20,8 @@ export class ShardQueries {
     const answer = new Promise<string>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#open.delete(id);
-        reject(new MeterstormError("busy", `shard ${shard.index} did not answer within ${ANSWER_WITHIN_MS} ms`));
-      }, ANSWER_WITHIN_MS);
+        reject(new MeterstormError("busy", `shard ${shard.index} did not answer within ${withinMs} ms`));
+      }, withinMs);
       this.#open.set(id, (json) => {
         clearTimeout(timer);
         resolve(json);

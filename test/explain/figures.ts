@@ -47,5 +47,9 @@ export function periodOf(
   const period = PERIODS.indexOf(name);
   const start = compiled.calendar.start(period, ts);
   const end = compiled.calendar.end(period, ts);
-  return seen<PeriodExplanation>(explainPeriod(compiled, fed(compiled, records, start), period, start, end));
+  const steps = explainPeriod(compiled, fed(compiled, records, start), period, start, end);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return seen<PeriodExplanation>(step.value);
+  }
 }

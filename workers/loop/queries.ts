@@ -3,13 +3,15 @@ import { flagNames } from "../../engine/base/flags.js";
 import { createRunning } from "../state/book.js";
 import { ChangedSet } from "../state/changed.js";
 import type { Applier } from "./applier.js";
+import type { ExplainQuery } from "./explain.js";
 
 /** What only the shard knows: its meters and what runs in them. */
 export type ShardQuery =
   | { kind: "meters"; tenant: string; contains: string; after: string; limit: number }
   | { kind: "meter"; tenant: string; meter: string }
   /** Meters that changed since this was last asked, for a cache outside; `all`: every meter, since the cache may hold none. */
-  | { kind: "changed"; limit: number; all: boolean };
+  | { kind: "changed"; limit: number; all: boolean }
+  | ExplainQuery;
 
 /** What a cache keeps of a meter: the contract's fields of `meterstorm:{tenant}:last`. */
 export interface ChangedMeter {
@@ -28,9 +30,17 @@ export interface MeterSummary {
 
 const running = createRunning();
 
-/** Answers a query (JSON in, JSON out): summaries ordered by id, one summary or null, or changed meters. */
-export function answerQuery(applier: Applier, text: string): string {
+/**
+ * Answers a query (JSON in, JSON out): summaries ordered by id, one summary or null, changed meters, or what `explain` makes of its own,
+ * later; that may reject with a MeterstormError.
+ */
+export function answerQuery(
+  applier: Applier,
+  text: string,
+  explain: (query: ExplainQuery) => Promise<string>,
+): string | Promise<string> {
   const query = JSON.parse(text) as ShardQuery;
+  if (query.kind === "explain") return explain(query);
   if (query.kind === "changed") return JSON.stringify(changedMeters(applier, query.limit, query.all));
   const tenant = applier.directory.tenantNumber(query.tenant);
   if (query.kind === "meters") {
@@ -42,7 +52,8 @@ export function answerQuery(applier: Applier, text: string): string {
   }
   if (tenant < 0 || applier.directory.meterNumber(tenant, query.meter) < 0) return "null";
   const number = applier.directory.meterNumber(tenant, query.meter);
-  return JSON.stringify({ ...summaryOf(applier, tenant, query.meter), settings: applier.book.settings(number) });
+  const pending = applier.late.count(number);
+  return JSON.stringify({ ...summaryOf(applier, tenant, query.meter), pending, settings: applier.book.settings(number) });
 }
 
 function changedMeters(applier: Applier, limit: number, all: boolean): ChangedMeter[] {

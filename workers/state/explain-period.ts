@@ -1,10 +1,10 @@
 import { PERIODS } from "../../engine/base/entries.js";
-import type { ExplainedFlag, ExplainedRecord, PeriodExplanation } from "../../engine/base/explanation.js";
+import type { ExplainedFlag, PeriodExplanation } from "../../engine/base/explanation.js";
 import { Flag, type FlagName, flagNames } from "../../engine/base/flags.js";
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import { KNOWN, PeriodSum, REACHED } from "../kernels/period-sum.js";
 import { RecordType } from "../kernels/record.js";
-import { explainedRecord, folded } from "./explain-records.js";
+import { explainedRecord, Listing } from "./explain-records.js";
 import type { Judged, JudgedRun } from "./explain-run.js";
 import { durationText, iso, orNull, scaleOf, wholeOf } from "./explain-whole.js";
 import { flagWhy } from "./explain-words.js";
@@ -16,19 +16,19 @@ type Figure = Omit<PeriodExplanation, "meter" | "pending">;
 
 /**
  * What lies behind a row of `consumption`, the period being an index into PERIODS: from a run that kept all records behind `start` and was
- * fed until it is past `end`, or everything. Null: the period has no row, and is not the one that runs.
+ * fed until it is past `end`, or everything. Null: the period has no row, and is not the one that runs. Goes on in steps of one record.
  */
-export function explainPeriod(
+export function* explainPeriod(
   settings: CompiledSettings,
   run: JudgedRun,
   period: number,
   start: number,
   end: number,
-): Figure | null {
+): Generator<undefined, Figure | null> {
   const sum = new PeriodSum();
   sum.open(period, start, end);
   const { judged } = run;
-  const records: ExplainedRecord[] = [];
+  const listing = new Listing(judged.length);
   const behind: Judged[] = [];
   let running = true;
   let provisional = false;
@@ -38,10 +38,12 @@ export function explainPeriod(
     sum.add(settings, record);
     const listed = explainedRecord(settings, sum, each, nextOf(judged, i));
     if (listed === null) continue;
-    records.push(listed);
-    behind.push(each);
+    listing.add(listed);
+    if (record.flags !== 0) behind.push(each);
     if (!settings.isLine && record.type === RecordType.READING && run.isNewest(record)) provisional = true;
+    yield;
   }
+  const records = listing.entries;
   const hasRow = (sum.flags & REACHED) !== 0;
   if (!hasRow && !(running && records.length > 0)) return null;
   const isKnown = (sum.flags & KNOWN) !== 0;
@@ -65,7 +67,7 @@ export function explainPeriod(
     running,
     provisional,
     flags: flagNames(sum.rowFlags).map((flag) => flagOf(settings, sum, flag, behind, running)),
-    records: folded(records),
+    records,
     part: isKnown ? wholeOf(sum.sum, sum.sumLow) : null,
     coveredMs: sum.coveredMs,
     scale,
@@ -107,11 +109,11 @@ function flagOf(
   return { flag: name, why: carrying.length === 1 ? why : `${carrying.length} times, the first: ${why}` };
 }
 
-function recomputeText(figure: Figure, records: readonly ExplainedRecord[]): string {
+function recomputeText(figure: Figure, records: PeriodExplanation["records"]): string {
   const { part, scale, divisor, coveredMs } = figure;
   const { value } = figure.figure;
   if (part === null) return "No stretch with a known amount reaches into the period: the figure is unknown.";
-  const parts = records.flatMap(({ segment }) => (segment === null ? [] : [segment.part]));
+  const parts = records.flatMap((each) => (each.what === "run" ? [each.part] : each.segment === null ? [] : [each.segment.part]));
   const named = parts.length > 1 && parts.length <= MOST_NAMED ? `${parts.map(bracketed).join(" + ")} = ${part}` : `${part}`;
   const unit = figure.unit === "" ? "" : ` ${figure.unit}`;
   if (figure.kind === "gauge") {

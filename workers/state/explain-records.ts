@@ -83,20 +83,34 @@ function explainedSegment(settings: CompiledSettings, { record, base }: Judged, 
   };
 }
 
-/** A short list as it is; of a long one ordinary readings in a row become one entry. */
-export function folded(records: readonly ExplainedRecord[]): (ExplainedRecord | ExplainedRun)[] {
-  if (records.length <= MOST_LISTED) return [...records];
-  const list: (ExplainedRecord | ExplainedRun)[] = [];
-  for (let at = 0; at < records.length; ) {
-    let end = at;
-    while (end < records.length && isOrdinary(records[end]!) && (end === at || followsOn(records[end - 1]!, records[end]!)))
-      end++;
-    if (end - at >= LEAST_RUN) {
-      list.push(runOf(records.slice(at, end)));
-      at = end;
-    } else list.push(records[at++]!);
+/** Records in the order in which they come; where there are very many, ordinary readings in a row become one entry. */
+export class Listing {
+  readonly entries: (ExplainedRecord | ExplainedRun)[] = [];
+  readonly #folds: boolean;
+  /** Ordinary records at the end of the list that follow on one another. */
+  #tail = 0;
+
+  /** `most`: how many may come. */
+  constructor(most: number) {
+    this.#folds = most > MOST_LISTED;
   }
-  return list;
+
+  add(record: ExplainedRecord): void {
+    const { entries } = this;
+    const last = entries[entries.length - 1];
+    if (!this.#folds || !isOrdinary(record)) this.#tail = 0;
+    else if (last !== undefined && last.what === "run" && last.to === record.segment!.from) {
+      extend(last, record);
+      return;
+    } else {
+      const goesOn = this.#tail > 0 && (last as ExplainedRecord).segment!.to === record.segment!.from;
+      this.#tail = goesOn ? this.#tail + 1 : 1;
+    }
+    entries.push(record);
+    if (this.#tail < LEAST_RUN) return;
+    entries.push(runOf(entries.splice(-LEAST_RUN) as ExplainedRecord[]));
+    this.#tail = 0;
+  }
 }
 
 function isOrdinary({ what, inside, flags, segment }: ExplainedRecord): boolean {
@@ -104,33 +118,31 @@ function isOrdinary({ what, inside, flags, segment }: ExplainedRecord): boolean 
   return segment.begin === segment.from && segment.until === segment.to;
 }
 
-function followsOn(before: ExplainedRecord, { segment }: ExplainedRecord): boolean {
-  return before.segment!.to === segment!.from;
-}
-
 function runOf(records: readonly ExplainedRecord[]): ExplainedRun {
   const first = records[0]!.segment!;
-  const last = records[records.length - 1]!;
-  let part = 0n;
-  let coveredMs = 0;
-  let min: number | null = null;
-  let max: number | null = null;
-  for (const { segment } of records) {
-    part += BigInt(segment!.part);
-    coveredMs += segment!.coveredMs;
-    if (segment!.min !== null && (min === null || segment!.min < min)) min = segment!.min;
-    if (segment!.max !== null && (max === null || segment!.max > max)) max = segment!.max;
-  }
-  return {
+  const run: ExplainedRun = {
     what: "run",
-    readings: records.length,
+    readings: 0,
     from: first.from,
     fromUnits: first.fromUnits,
-    to: last.segment!.to,
-    toUnits: last.units,
-    part: whole(part),
-    coveredMs,
-    min,
-    max,
+    to: first.from,
+    toUnits: 0,
+    part: 0,
+    coveredMs: 0,
+    min: first.min,
+    max: first.max,
   };
+  for (const record of records) extend(run, record);
+  return run;
+}
+
+function extend(run: ExplainedRun, record: ExplainedRecord): void {
+  const { to, part, coveredMs, min, max } = record.segment!;
+  run.readings++;
+  run.to = to;
+  run.toUnits = record.units;
+  run.part = whole(BigInt(run.part) + BigInt(part));
+  run.coveredMs += coveredMs;
+  if (min !== null && min < run.min!) run.min = min;
+  if (max !== null && max > run.max!) run.max = max;
 }

@@ -1,0 +1,80 @@
+import { Flag } from "../../engine/base/flags.js";
+import { limits } from "../../engine/base/limits.js";
+import type { MeterHistory } from "../../engine/store/interface.js";
+import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import { RecordType } from "../kernels/record.js";
+import type { MeterBook } from "../state/book.js";
+import { type KnownRecord, knownExchange } from "../state/known-record.js";
+
+const LEAST_REACH_MS = 15 * 60_000;
+/** Each time that what was read is too little, so many times more is read. */
+const GROWTH = 8;
+const YEAR_MS = 366 * 24 * 3_600_000;
+
+/** The stretch of time that a figure is about, start < t ≤ end. */
+export interface Span {
+  start: number;
+  end: number;
+}
+
+/** What is read of a meter, and whether that reaches to its first record or to its last. */
+export interface ExplainRange {
+  from: number;
+  to: number;
+  isFirst: boolean;
+  isLast: boolean;
+}
+
+/** How far around the span is read; grows until it is enough. */
+export class ExplainReach {
+  readonly #span: Span;
+  readonly #begin: number;
+  readonly #newest: number;
+  #beforeMs: number;
+  #afterMs: number;
+
+  constructor(book: MeterBook, meter: number, settings: CompiledSettings, span: Span) {
+    const cadenceMs = book.cadenceMs(meter);
+    const someMs = 4 * (Number.isNaN(cadenceMs) ? 0 : Math.min(cadenceMs, limits.maxSpreadMs));
+    const lengthMs = settings.isInterval ? (Number.isNaN(settings.intervalMs) ? 25 * 3_600_000 : settings.intervalMs) : 0;
+    this.#span = { start: settings.largestPeriodStart(span.start), end: span.end };
+    this.#begin = book.firstTs(meter);
+    this.#newest = book.newestTs(meter);
+    this.#beforeMs = settings.maxGapMs + lengthMs + Math.max(LEAST_REACH_MS, someMs);
+    this.#afterMs = lengthMs + settings.intervalSlackMs + Math.max(LEAST_REACH_MS, someMs);
+  }
+
+  get range(): ExplainRange {
+    const from = this.#span.start - this.#beforeMs;
+    const to = this.#span.end + this.#afterMs;
+    const isFirst = !(from > this.#begin);
+    const isLast = !(to < this.#newest);
+    return { from: isFirst ? this.#begin : from, to: isLast ? this.#newest + YEAR_MS : to, isFirst, isLast };
+  }
+
+  furtherBack(): void {
+    this.#beforeMs *= GROWTH;
+  }
+
+  furtherOn(): void {
+    this.#afterMs *= GROWTH;
+  }
+}
+
+/** What a store holds of a meter as records in order, one after the other. Exchanges mean nothing to meters that are no counters. */
+export function* recordsIn({ readings, exchanges }: MeterHistory, isCounter: boolean): Generator<KnownRecord> {
+  const declared = isCounter ? exchanges.ts.length : 0;
+  let next = 0;
+  for (let i = 0; i < readings.ts.length; i++) {
+    const ts = readings.ts[i]!;
+    for (; next < declared && exchanges.ts[next]! < ts; next++) yield exchangeAt(exchanges, next);
+    const flags = readings.flags[i]!;
+    const conflict = (flags & Flag.CONFLICT) !== 0;
+    yield { ts, type: RecordType.READING, value: readings.value[i]!, start: Number.NaN, rev: readings.rev[i]!, conflict, flags };
+  }
+  for (; next < declared; next++) yield exchangeAt(exchanges, next);
+}
+
+function exchangeAt({ ts, final, start, rev }: MeterHistory["exchanges"], i: number): KnownRecord {
+  return knownExchange(ts[i]!, final[i]!, start[i]!, rev[i]!);
+}
