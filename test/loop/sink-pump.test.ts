@@ -149,3 +149,19 @@ test("a store that lost what it acknowledged gets everything that is kept again,
   assert.equal(stored.at(-1)?.[0], journal.durable);
   await pump.stop(10);
 });
+
+test("asked to check, an idle pump hears of a loss, sends again, and keeps asking until the store is well", async () => {
+  const { journal, sink, pump, add, run } = await setUp([
+    { ok: true },
+    { ok: false, kind: "unavailable", message: "away" },
+    { ok: false, kind: "doubtful", message: "another boot", lost: true },
+  ]);
+  await add(1, 3);
+  pump.start();
+  await run(() => pump.position === journal.durable);
+  pump.check();
+  await run(() => sink.calls.length === 4 && pump.trouble === "");
+  assert.deepEqual(sink.calls, [[1, 2, 3], [], [], [1, 2, 3]]);
+  assert.equal(pump.position, journal.durable);
+  await pump.stop(10);
+});

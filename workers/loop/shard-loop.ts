@@ -112,7 +112,11 @@ export class ShardLoop {
       mayWrite: () => !this.#isFull && ports.journal.appended - ports.journal.durable <= limits.maxVolatileBytes,
       mayAsk: () => this.pump.trouble === "",
       onMended: (meter, _position, ms) => this.#onMended(meter, ms),
-      onError: (kind) => this.counters.storeError(kind),
+      onError: (kind) => {
+        this.counters.storeError(kind);
+        // A loss is told to whoever writes, and a pump that has nothing to send would never hear of it.
+        this.pump.check();
+      },
       onFailed: options.onFailed,
     });
     // Under `stored` a late reading is safe once its repair is stored, and nothing that its datalogger sent is acked before.

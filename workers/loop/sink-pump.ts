@@ -34,6 +34,7 @@ export class SinkPump {
   #wake: (() => void) | null = null;
   #timer: Timer | null = null;
   #retryMs = 0;
+  #wantsCheck = false;
   /** Why rows are not taken now; empty when they are. */
   trouble = "";
 
@@ -70,6 +71,12 @@ export class SinkPump {
     if (this.trouble === "") this.#wake?.();
   }
 
+  /** Someone else found the store not as it should be: it is asked even if there is nothing to send, and may tell a loss. */
+  check(): void {
+    this.#wantsCheck = true;
+    this.notify();
+  }
+
   /** Sends what is durable while the store takes it, until `deadlineMs` from now; resolves when the pump rests. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
@@ -95,11 +102,12 @@ export class SinkPump {
     }
     for (;;) {
       const waiting = this.#journal.durable - this.#position;
-      if (waiting === 0) {
+      if (waiting === 0 && !this.#wantsCheck) {
         if (this.#stopping) return;
         await this.#sleep(null);
         continue;
       }
+      this.#wantsCheck = false;
       if (waiting < SMALL_BATCH_BYTES && !this.#stopping) await this.#sleep(LINGER_MS, false);
       const took = await this.#sendBatch();
       if (!took && this.#stopping) return;
@@ -110,7 +118,10 @@ export class SinkPump {
     const most = (this.#sink.batchRows ?? limits.sinkBatchRows) * BYTES_PER_ROW;
     // What is sent a second time ends exactly where the first time ended, so that readings are counted once.
     const behind = this.#furthest - this.#position;
-    const batch = await this.#journal.read(this.#position, behind > 0 ? Math.min(behind, most) : most);
+    const isEmpty = this.#journal.durable === this.#position;
+    const batch = isEmpty
+      ? { pieces: [], end: this.#position }
+      : await this.#journal.read(this.#position, behind > 0 ? Math.min(behind, most) : most);
     const outcome = await this.#sink.write(batch.pieces);
     if (outcome.ok) {
       this.trouble = "";
@@ -121,6 +132,8 @@ export class SinkPump {
       this.#onStored(batch.end, isNew ? readingsIn(batch.pieces) : 0);
       return true;
     }
+    // Nothing may be sent that would show that it is well again.
+    if (isEmpty) this.#wantsCheck = true;
     if (outcome.kind === "doubtful" && outcome.lost) this.#goBack();
     this.trouble = `${outcome.kind}: ${outcome.message}`;
     this.#onError(outcome.kind, outcome.message);
