@@ -171,7 +171,7 @@ describe("recovery of the journal", () => {
     newer.put(first, file);
     await assert.rejects(opened(newer, "j", { shard: "shard-3" }), {
       code: "journal_version",
-      message: /version 7; this program reads version 1/,
+      message: /version 7; this program reads version 2/,
     });
   });
 

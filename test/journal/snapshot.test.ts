@@ -104,7 +104,7 @@ describe("snapshot", () => {
     disk.put(path(8), bytes);
     await assert.rejects(loadSnapshot(disk, "s"), {
       code: "snapshot_version",
-      message: /version 3; this program reads version 1/,
+      message: /version 3; this program reads version 2/,
     });
   });
 

@@ -21,7 +21,7 @@ import { invariant } from "../../engine/base/errors.js";
  * that is larger than a block: there flag bit 0 is set on all blocks but the last. A block without payload
  * says only what is durable; a journal that is closed in good order ends with one.
  */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 export const SEGMENT_HEADER_BYTES = 64;
 export const BLOCK_HEADER_BYTES = 40;
 /** No writer makes larger payloads: a length beyond it is damage, and is not believed. */

@@ -14,7 +14,7 @@ import { invariant, MeterstormError, messageOf } from "../../engine/base/errors.
  *
  * It is written under another name and renamed once all of it is synced: a file under its own name is whole, or damaged since.
  */
-const SNAPSHOT_VERSION = 1;
+const SNAPSHOT_VERSION = 2;
 
 export interface SnapshotSection {
   name: string;
