@@ -61,6 +61,8 @@ function startServer(dataDir: string, port: number, env: Record<string, string>)
     [
       "-Xmx1g",
       "-XX:+UseSerialGC",
+      // It unpacks its native library there and leaves it behind when it is killed.
+      `-Djava.io.tmpdir=${dataDir}`,
       ...["--add-exports", "java.base/jdk.internal.math=io.questdb"],
       ...["-p", JAR, "-m", "io.questdb/io.questdb.ServerMain", "-d", dataDir],
     ],
