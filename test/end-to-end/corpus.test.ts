@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Trace } from "../corpus/trace.js";
 import { corpus } from "../corpus/traces.js";
+import { rowsOf } from "../reference/meter-rows.js";
 import { questDbSkip } from "../support/questdb.js";
-import { rowsOf } from "./meter-rows.js";
 import { endsInItsRows, type SentMeter } from "./meters-over-wire.js";
 
 /** A meter for a trace; where no periods were worked out by hand they are those of the rules written plainly. */

@@ -6,8 +6,8 @@ import { startQuestDb } from "../support/questdb.js";
 import { Random } from "../support/random.js";
 import { until } from "../support/servers.js";
 import { meterEntry } from "./meter-entry.js";
-import { assertStored, type Expected, rowsAreShown, type StoredRows } from "./meter-rows.js";
 import { type Form, formsOf, MixedSender } from "./mixed-sender.js";
+import { assertStored, type Expected, rowsAreShown, type StoredRows } from "./shown-rows.js";
 import type { StoreType } from "./stage.js";
 import { storedInDuckDb, storedInQuestDb } from "./stored-rows.js";
 

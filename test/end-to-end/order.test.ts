@@ -3,16 +3,17 @@ import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { limits } from "../../engine/base/limits.js";
 import type { Input } from "../reference/history.js";
+import { rowsOf } from "../reference/meter-rows.js";
 import { type RunningEngine, startEngineProcess, type TestTenant } from "../support/engine.js";
 import { questDbSkip, type RunningQuestDb, startQuestDb } from "../support/questdb.js";
 import type { Random } from "../support/random.js";
 import { aSeries, inSomeOrder, type SeriesOptions } from "../support/series-generator.js";
 import { freePorts, until } from "../support/servers.js";
 import { ask } from "./api.js";
-import { assertStored, rowsAreShown, rowsOf, type StoredRows } from "./meter-rows.js";
 import { type SentMeter, seededRandom, tenantOf } from "./meters-over-wire.js";
 import type { Arrival } from "./mixed-sender.js";
 import { inFrames, type Scripted, scriptedLogger, scriptedPoster } from "./scripted.js";
+import { assertStored, rowsAreShown, type StoredRows } from "./shown-rows.js";
 import { storedInDuckDb, storedInQuestDb } from "./stored-rows.js";
 
 const CLIENTS = ["acme", "other"];

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import type { PeriodName } from "../../engine/base/entries.js";
 import { DuckDbFile } from "../../engine/store/duckdb.js";
 import type { ConsumptionRow, ReadingRow } from "../../engine/store/interface.js";
-import type { ExchangeRow, StoredRows } from "./meter-rows.js";
+import type { ExchangeRow } from "../reference/meter-rows.js";
+import type { StoredRows } from "./shown-rows.js";
 
 type Cell = string | number | null;
 type Query = (sql: string) => Promise<Cell[][]>;

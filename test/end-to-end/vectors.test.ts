@@ -6,8 +6,8 @@ import type { PeriodName } from "../../engine/base/entries.js";
 import { Flag, type FlagName } from "../../engine/base/flags.js";
 import { packageRoot } from "../../engine/base/package-root.js";
 import { defaultSettings, type MeterSettings } from "../../engine/base/settings.js";
+import { rowsOf } from "../reference/meter-rows.js";
 import { questDbSkip } from "../support/questdb.js";
-import { rowsOf } from "./meter-rows.js";
 import { endsInItsRows, type SentMeter } from "./meters-over-wire.js";
 
 interface Vector {

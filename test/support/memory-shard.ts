@@ -51,6 +51,8 @@ export class MemoryShard {
   mender!: Mender;
   /** Rows that repairs wrote, and questions to the store. */
   questions = 0;
+  /** Readings and exchanges that the store has given to repairs. */
+  rowsAsked = 0;
   failure: unknown = null;
   /** Called with each unit that is written. */
   onUnit: (unit: Uint8Array) => void = () => {};
@@ -190,6 +192,7 @@ export class MemoryShard {
       const { tables, exchanges } = this.#storeOf(meter);
       const rows = tables.rows().readings.filter(({ ts }) => ts >= from && ts <= to);
       const declared = [...exchanges].filter(([ts]) => ts >= from && ts <= to).sort(([a], [b]) => a - b);
+      this.rowsAsked += rows.length + declared.length;
       return {
         meter,
         readings: {

@@ -11,6 +11,8 @@ import { type MeterWindow, NONE_SPILLED } from "./meter-window.js";
  */
 export function imageOf(window: MeterWindow): number[] {
   const { base, older, newer, sums, spilled, settings } = window;
+  // No interval to come begins before `older` does but around a change of offset: where an old block began matters no more.
+  const isOld = base.blockFrom < older.from - settings.intervalSlackMs;
   const image = [
     base.ts,
     base.units,
@@ -20,8 +22,8 @@ export function imageOf(window: MeterWindow): number[] {
     base.beforeUnits,
     base.jump,
     base.counted,
-    base.blockFrom,
-    base.gapFrom,
+    isOld ? Number.NEGATIVE_INFINITY : base.blockFrom,
+    isOld ? Number.NaN : base.gapFrom,
     base.exchanged ? 1 : 0,
     base.closed,
     base.closedFlags,

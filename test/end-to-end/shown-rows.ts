@@ -4,53 +4,16 @@ import { calendarFor } from "../../engine/base/calendar.js";
 import { PERIODS, type PeriodName } from "../../engine/base/entries.js";
 import { flagNames } from "../../engine/base/flags.js";
 import type { MeterSettings } from "../../engine/base/settings.js";
-import type { ConsumptionRow, ReadingRow } from "../../engine/store/interface.js";
-import type { ExchangeInput, Input } from "../reference/history.js";
-import { reference } from "../reference/reference.js";
+import type { ConsumptionRow } from "../../engine/store/interface.js";
+import type { MeterRows } from "../reference/meter-rows.js";
 import { until } from "../support/servers.js";
 import { allPages, readingsOf, type ShownPeriod, type ShownReading } from "./api.js";
-
-export interface ExchangeRow {
-  readonly ts: number;
-  readonly final: number | null;
-  readonly start: number | null;
-  readonly rev: number;
-}
-
-/** All rows of a meter: readings and exchanges by ts, periods by kind and ts. */
-export interface MeterRows {
-  readonly readings: readonly ReadingRow[];
-  readonly consumption: readonly ConsumptionRow[];
-  readonly exchanges: readonly ExchangeRow[];
-}
 
 /** A meter, and what must be in the store of it. */
 export interface Expected {
   readonly meter: string;
   readonly settings: MeterSettings;
   readonly rows: MeterRows;
-}
-
-/** The rows that the rules give all that a meter sent, in whatever order. */
-export function rowsOf(settings: MeterSettings, inputs: readonly Input[]): MeterRows {
-  return { ...reference(settings, inputs), exchanges: exchangeRows(inputs) };
-}
-
-/** One exchange a ts: the greater rev stands, of equal ones a withdrawal, then the greater final, then the greater start. */
-function exchangeRows(inputs: readonly Input[]): ExchangeRow[] {
-  const standing = new Map<number, ExchangeRow>();
-  const rank = ({ rev, final, start }: ExchangeRow) => [rev, final ?? Infinity, start ?? Infinity] as const;
-  for (const { ts, rev = 0, exchange } of inputs.filter((input): input is ExchangeInput => "exchange" in input)) {
-    const row = { ts, final: exchange?.final ?? null, start: exchange?.start ?? null, rev };
-    const other = standing.get(ts);
-    if (other === undefined || isGreater(rank(row), rank(other))) standing.set(ts, row);
-  }
-  return [...standing.values()].sort((a, b) => a.ts - b.ts);
-}
-
-function isGreater(a: readonly number[], b: readonly number[]): boolean {
-  const i = a.findIndex((each, at) => each !== b[at]);
-  return i >= 0 && a[i]! > b[i]!;
 }
 
 /** Rows of both tables as the engine shows them, periods by their kind. Shares in 12 places, zeros without a sign. */
