@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { packageRoot } from "./base/package-root.js";
 import { runCheck } from "./commands/check.js";
+import { addExplainCommand } from "./commands/explain.js";
 import { runKeyCreate } from "./commands/key.js";
 import { addLoadCommand } from "./commands/load.js";
 import { addReplayCommand } from "./commands/replay.js";
@@ -40,4 +41,5 @@ program
   });
 addLoadCommand(program);
 addReplayCommand(program);
+addExplainCommand(program, io);
 await program.parseAsync();

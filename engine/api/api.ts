@@ -26,6 +26,8 @@ const PAGES: Record<string, { file: string; type: string }> = {
 };
 const MOST_METERS = 1000;
 const MOST_INCIDENTS = 1000;
+/** Calendars go no further than 2101, and no reading is of a time so far ahead. */
+const LAST_MONTH_MS = Date.UTC(2101, 0, 1);
 
 export interface Readiness {
   ready: boolean;
@@ -155,7 +157,10 @@ export class Api {
     const month = period === "month";
     const calendar = calendarFor(settings.timezone);
     const span = month
-      ? { from: calendar.monthStart(from), to: Math.max(to, to > from ? calendar.monthEnd(to - 1) : to) }
+      ? {
+          from: calendar.monthStart(Math.min(from, LAST_MONTH_MS)),
+          to: Math.max(to, to > from ? calendar.monthEnd(Math.min(to, LAST_MONTH_MS) - 1) : to),
+        }
       : { from, to };
     const rows = await this.#options.store.consumption(
       tenant,

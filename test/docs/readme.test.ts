@@ -73,6 +73,10 @@ test("what the README says to type works as it says", { timeout: 120_000 }, asyn
     const loaded = runLine(lineOf(tools, "meterstorm load"), small, url);
     assert.equal(loaded.status, 0, loaded.out);
     await queriesAsShown(engine.url, token);
+    const shown = lineOf(block("", "meterstorm explain"), "meterstorm explain");
+    const explained = runLine(shown, { "main-1": "m9", "2026-03-29": "2026-01-02", $TOKEN: token }, ["--url", engine.url]);
+    assert.equal(explained.status, 0, explained.out);
+    assert.match(explained.out, /^m9, day 2026-01-02: 1\.5 kWh so far$/m);
   } finally {
     assert.equal(await engine.stop(), 0);
   }

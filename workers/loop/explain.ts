@@ -91,7 +91,8 @@ export class Explainer {
     const ts = typeof query.ts === "string" ? dateStart(settings, query.ts) : query.ts;
     await this.#stored(position);
     const [begin, newest] = [book.firstTs(meter), book.newestTs(meter)];
-    if (!(ts >= begin - FAR_MS && ts <= newest + FAR_MS)) throw this.#unknown(meter, query, iso(ts));
+    if (!(ts >= begin - FAR_MS && ts <= newest + FAR_MS))
+      throw this.#unknown(meter, query, typeof query.ts === "string" ? query.ts : iso(ts));
     const pending = late.count(meter);
     const figure =
       period < 0 ? await this.#reading(meter, settings, ts, query) : await this.#period(meter, settings, period, ts, query);

@@ -1,12 +1,13 @@
 import { PERIODS } from "../../engine/base/entries.js";
 import type { ExplainedFlag, PeriodExplanation } from "../../engine/base/explanation.js";
 import { Flag, type FlagName, flagNames } from "../../engine/base/flags.js";
+import { durationText } from "../../engine/base/plain-text.js";
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import { KNOWN, PeriodSum, REACHED } from "../kernels/period-sum.js";
 import { RecordType } from "../kernels/record.js";
 import { explainedRecord, Listing } from "./explain-records.js";
 import type { Judged, JudgedRun } from "./explain-run.js";
-import { durationText, iso, orNull, scaleOf, wholeOf } from "./explain-whole.js";
+import { iso, orNull, scaleOf, wholeOf } from "./explain-whole.js";
 import { flagWhy } from "./explain-words.js";
 
 /** Parts that a sentence can name. */
@@ -32,6 +33,7 @@ export function* explainPeriod(
   const behind: Judged[] = [];
   let running = true;
   let provisional = false;
+  let estimatedMs = 0;
   for (const [i, each] of judged.entries()) {
     const { record } = each;
     if (record.type === RecordType.READING && record.at >= end) running = false;
@@ -39,6 +41,7 @@ export function* explainPeriod(
     const listed = explainedRecord(settings, sum, each, nextOf(judged, i));
     if (listed === null) continue;
     listing.add(listed);
+    if (listed.segment?.estimated === true) estimatedMs = Math.max(estimatedMs, listed.segment.ms);
     if (record.flags !== 0) behind.push(each);
     if (!settings.isLine && record.type === RecordType.READING && run.isNewest(record)) provisional = true;
     yield;
@@ -66,7 +69,7 @@ export function* explainPeriod(
     },
     running,
     provisional,
-    flags: flagNames(sum.rowFlags).map((flag) => flagOf(settings, sum, flag, behind, running)),
+    flags: flagNames(sum.rowFlags).map((flag) => flagOf(settings, sum, flag, behind, running, estimatedMs)),
     records,
     part: isKnown ? wholeOf(sum.sum, sum.sumLow) : null,
     coveredMs: sum.coveredMs,
@@ -91,16 +94,20 @@ function flagOf(
   name: FlagName,
   behind: readonly Judged[],
   running: boolean,
+  estimatedMs: number,
 ): ExplainedFlag {
   const flag = Flag[name];
   if (flag === Flag.PARTIAL) {
-    const covered = `stretches no longer than maxGap cover ${durationText(sum.coveredMs)} of ${durationText(sum.end - sum.start)}`;
+    const covered = `${durationText(sum.coveredMs)} of ${durationText(sum.end - sum.start)} are covered`;
     return { flag: name, why: running ? `the period is not over; ${covered}` : covered };
   }
   if (flag === Flag.ESTIMATED) {
-    const period = PERIODS[sum.period]!;
-    const why = `a stretch that reaches into it is longer than maxGap ${durationText(settings.maxGapMs)}, or at least two ${period}s long, so its share is an estimate`;
-    return { flag: name, why };
+    const { maxGapMs } = settings;
+    const long = estimatedMs > maxGapMs ? `longer than maxGap ${durationText(maxGapMs)}` : `two ${PERIODS[sum.period]}s or more`;
+    return {
+      flag: name,
+      why: `a stretch that reaches into it is ${durationText(estimatedMs)} long, ${long}: its share is an estimate`,
+    };
   }
   const carrying = behind.filter(({ record }) => (record.flags & flag) !== 0);
   const first = carrying[0];

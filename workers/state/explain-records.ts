@@ -20,6 +20,8 @@ export function explainedRecord(
   next: MeterRecord | null,
 ): ExplainedRecord | null {
   const { record } = judged;
+  // A withdrawn exchange says only which periods have rows.
+  if (Number.isNaN(record.value)) return null;
   const { start, end } = sum;
   const one = new PeriodSum();
   one.open(sum.period, start, end);

@@ -1,10 +1,10 @@
 import type { ExplainedRule } from "../../engine/base/explanation.js";
 import { Flag } from "../../engine/base/flags.js";
 import { limits } from "../../engine/base/limits.js";
+import { decimalText, durationText } from "../../engine/base/plain-text.js";
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import { Case, type MeterRecord, RecordType } from "../kernels/record.js";
 import type { Judged } from "./explain-run.js";
-import { decimalText, durationText } from "./explain-whole.js";
 
 /** Which case of the rules fitted a record, and why: the numbers in it are the register's own, before the multiplier. */
 export function ruleOf(settings: CompiledSettings, { record, base }: Judged, next: MeterRecord | null): ExplainedRule {
