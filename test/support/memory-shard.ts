@@ -1,9 +1,12 @@
 import type { Clock } from "../../engine/base/clock.js";
-import { EntryWriter, ExchangeInfo, entryBytes, Kind, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, ExchangeInfo, entryBytes, Kind, PERIODS, UnitType, viewsOf } from "../../engine/base/entries.js";
 import type { MeterSettings, TenantPlan } from "../../engine/base/settings.js";
-import type { HistoryRange, MeterHistory } from "../../engine/store/interface.js";
+import { addRow, emptyPeriods } from "../../engine/store/history.js";
+import type { HistoryRange, MeterHistory, MeterPeriods } from "../../engine/store/interface.js";
 import type { Journal } from "../../workers/journal/journal.js";
 import { Applier } from "../../workers/loop/applier.js";
+import { Auditor } from "../../workers/loop/auditor.js";
+import { InTurn } from "../../workers/loop/explain-turns.js";
 import { Mender } from "../../workers/loop/mender.js";
 import { Replayer } from "../../workers/loop/recover.js";
 import { restoreSections, snapshotSections } from "../../workers/loop/snapshot-sections.js";
@@ -33,6 +36,8 @@ export class HurryingClock implements Clock {
   }
 }
 
+export type StoredRows = ReturnType<Tables["rows"]>;
+
 interface Store {
   tables: Tables;
   exchanges: Map<number, { final: number; start: number; rev: number }>;
@@ -56,6 +61,15 @@ export class MemoryShard {
   failure: unknown = null;
   /** Called with each unit that is written. */
   onUnit: (unit: Uint8Array) => void = () => {};
+  /** Goes round the stored rows; null until `audit` is called. */
+  auditor: Auditor | null = null;
+  /** Its questions for periods, and what it has found. */
+  readonly audited: HistoryRange[] = [];
+  readonly warnings: string[] = [];
+  /** What somebody else has made of the rows in the store. */
+  tamper: (rows: StoredRows) => StoredRows = (rows) => rows;
+  /** Where the auditor begins. */
+  #auditRandom: (() => number) | null = null;
   /** Known records that may be kept in memory. */
   readonly #knownRecords: number;
 
@@ -81,16 +95,19 @@ export class MemoryShard {
     }
     const replayer = new Replayer(this.applier, 0);
     for (const unit of this.#units.slice(first)) replayer.replay(unit);
+    const turns = new InTurn();
+    const history = (ranges: readonly HistoryRange[]) => turns.take(() => this.#history(ranges));
+    const consumption = (ranges: readonly HistoryRange[]) => turns.take(() => this.#consumption(ranges));
     this.mender = new Mender(
       {
         clock: this.#clock,
         journal: this.#journal as unknown as Journal,
-        sink: { history: (ranges) => this.#history(ranges) },
+        sink: { history },
         applier: this.applier,
         stored: () => this.#stored,
         mayWrite: () => true,
         mayAsk: () => true,
-        onMended: () => {},
+        onMended: (meter) => this.auditor?.changed(meter),
         onError: () => {},
         onFailed: (error) => {
           this.failure = error;
@@ -99,6 +116,23 @@ export class MemoryShard {
       this.#knownRecords,
     );
     this.mender.start();
+    if (this.#auditRandom === null) return;
+    this.auditor = new Auditor({
+      clock: this.#clock,
+      journal: this.#journal,
+      sink: { history, consumption },
+      applier: this.applier,
+      stored: () => this.#stored,
+      mayLook: () => this.mender.trouble === "",
+      random: this.#auditRandom,
+      warn: (message) => this.warnings.push(message),
+    });
+    this.auditor.start();
+  }
+
+  /** From the next restart on stored rows are audited. */
+  audit(random: () => number = () => 0): void {
+    this.#auditRandom = random;
   }
 
   readonly #journal = {
@@ -190,7 +224,7 @@ export class MemoryShard {
     await new Promise((resolve) => setImmediate(resolve));
     return ranges.map(({ meter, from, to }) => {
       const { tables, exchanges } = this.#storeOf(meter);
-      const rows = tables.rows().readings.filter(({ ts }) => ts >= from && ts <= to);
+      const rows = this.tamper(tables.rows()).readings.filter(({ ts }) => ts >= from && ts <= to);
       const declared = [...exchanges].filter(([ts]) => ts >= from && ts <= to).sort(([a], [b]) => a - b);
       this.rowsAsked += rows.length + declared.length;
       return {
@@ -210,6 +244,21 @@ export class MemoryShard {
         },
       };
     });
+  }
+
+  async #consumption(ranges: readonly HistoryRange[]): Promise<MeterPeriods[]> {
+    this.audited.push(...ranges);
+    await new Promise((resolve) => setImmediate(resolve));
+    const told = emptyPeriods(ranges);
+    for (const [i, { meter, from, to }] of ranges.entries()) {
+      for (const row of this.tamper(this.#storeOf(meter).tables.rows()).consumption) {
+        if (row.ts < from || row.ts > to) continue;
+        const [value, min, max] = [row.value, row.min, row.max].map((cell) => cell ?? Number.NaN);
+        const cells = [row.ts, PERIODS.indexOf(row.period), value!, min!, max!, row.coverage, row.readings, row.flags];
+        addRow(told[i]!, "consumption", cells);
+      }
+    }
+    return told;
   }
 
   /** Some turns of everything that goes on by itself. */
@@ -237,12 +286,14 @@ export class MemoryShard {
 
   /** The process dies and starts again from its snapshot and journal. */
   async restart(): Promise<void> {
+    await this.auditor?.stop();
     await this.mender.stop();
     await this.turns(4);
     this.#open();
   }
 
   async close(): Promise<void> {
+    await this.auditor?.stop();
     await this.mender.stop();
     await this.turns(2);
   }
