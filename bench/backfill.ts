@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { sleep, systemClock } from "../engine/base/clock.js";
 import { defaultSettings } from "../engine/base/settings.js";
 import { Datalogger } from "../engine/client/datalogger.js";
@@ -11,7 +10,6 @@ import { startQuestDb } from "../test/support/questdb.js";
 import { type BenchEngine, startBenchEngine } from "./engine-process.js";
 import { keyOf, tenantOf } from "./fleet.js";
 import { runLoad, writeTokens } from "./load-process.js";
-import { describeMachine } from "./machine.js";
 import { processCpuMicros } from "./process-cpu.js";
 import { BenchStore } from "./store.js";
 
@@ -85,7 +83,9 @@ export async function runBackfill(size: BackfillSize, note: (line: string) => vo
     for (let i = 0; !over; i++) {
       measured.push(await measureLive(engine, size, 2 + i));
       const { p50, p99 } = measured[i]!;
-      note(`beside: live acks p50 ${p50} ms, p99 ${p99} ms; ${await metric(engine, "meterstorm_late_inputs_waiting")} late inputs wait`);
+      note(
+        `beside: live acks p50 ${p50} ms, p99 ${p99} ms; ${await metric(engine, "meterstorm_late_inputs_waiting")} late inputs wait`,
+      );
     }
     await history;
     const seconds = (performance.now() - startMs) / 1000;
@@ -197,8 +197,11 @@ async function check(http: string, size: BackfillSize): Promise<string[]> {
         ["days", right.consumption.filter(({ period }) => period === "day"), () => rows("day")],
       ] as const) {
         const is = await settled(read, want.length);
-        const differ = want.filter((row: object, i) => JSON.stringify(plainly(row)) !== JSON.stringify(plainly(is[i] ?? {}))).length;
-        if (differ > 0 || is.length !== want.length) wrong.push(`${nameOf(meter)}: ${differ} of ${want.length} ${what} (${is.length} stored)`);
+        const differ = want.filter(
+          (row: object, i) => JSON.stringify(plainly(row)) !== JSON.stringify(plainly(is[i] ?? {})),
+        ).length;
+        if (differ > 0 || is.length !== want.length)
+          wrong.push(`${nameOf(meter)}: ${differ} of ${want.length} ${what} (${is.length} stored)`);
       }
       function rows(period: "hour" | "day") {
         return store.consumption(tenant, nameOf(meter), period, range, 100_000);
@@ -225,7 +228,7 @@ async function settled(read: () => Promise<object[]>, wanted: number): Promise<o
   }
 }
 
-/** The whole of it, as `make bench` has it, and a smaller one. */
+/** A year of hours of a thousand meters, beside thirty thousand live ones. */
 export const fullBackfill: BackfillSize = {
   meters: 1_000,
   days: 365,
@@ -236,20 +239,12 @@ export const fullBackfill: BackfillSize = {
   compared: 20,
 };
 
-if (process.argv[1] !== undefined && import.meta.url.endsWith(process.argv[1].split("/").pop()!)) {
-  const { values } = parseArgs({
-    options: { meters: { type: "string" }, days: { type: "string" }, rate: { type: "string" }, seconds: { type: "string" } },
-  });
-  const size: BackfillSize = {
-    ...fullBackfill,
-    ...(values.meters !== undefined && { meters: Number(values.meters) }),
-    ...(values.days !== undefined && { days: Number(values.days) }),
-    ...(values.rate !== undefined && { liveRate: Number(values.rate) }),
-    ...(values.seconds !== undefined && { seconds: Number(values.seconds) }),
-  };
-  const { cpu, cores, node } = describeMachine("");
-  process.stdout.write(`${cpu}, ${cores} cores, Node ${node}\n`);
-  const result = await runBackfill(size, (line) => process.stderr.write(`${line}\n`));
-  process.stdout.write(`${JSON.stringify(result, null, 1)}\n`);
-  process.exitCode = result.wrong.length === 0 ? 0 : 1;
-}
+export const smallBackfill: BackfillSize = {
+  meters: 20,
+  days: 3,
+  liveMeters: 120,
+  liveClients: 4,
+  liveRate: 200,
+  seconds: 1,
+  compared: 5,
+};

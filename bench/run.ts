@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { packageRoot } from "../engine/base/package-root.js";
 import { questDbSkip, startQuestDb } from "../test/support/questdb.js";
+import { type BackfillResult, type BackfillSize, fullBackfill, runBackfill, smallBackfill } from "./backfill.js";
 import { runEndToEnd } from "./end-to-end.js";
 import { type BenchSize, fullSize, smallSize } from "./fleet.js";
 import { prepareLimit, runLimit } from "./limit.js";
@@ -12,7 +13,7 @@ import type { MicroResult } from "./micro/harness.js";
 import { runNaive } from "./naive.js";
 import { type BenchFigures, type BenchResult, type Summary, summarize } from "./result.js";
 import { BenchStore } from "./store.js";
-import { microTable, summaryTable } from "./tables.js";
+import { backfillText, microTable, summaryTable } from "./tables.js";
 
 interface BenchReport {
   readonly machine: Machine;
@@ -21,6 +22,8 @@ interface BenchReport {
   readonly summaries: readonly Summary[];
   readonly runs: readonly BenchResult[];
   readonly micro: readonly MicroResult[];
+  /** A history newest first beside live meters; null where it was left out. */
+  readonly backfill: (BackfillSize & BackfillResult) | null;
   /** Why the programs that need a store were left out, or null. */
   readonly skipped: string | null;
 }
@@ -68,6 +71,11 @@ async function runBenchmarks(small: boolean, only: string, note: (line: string) 
   const size = small ? smallSize : fullSize;
   const skip = questDbSkip();
   const { runs, questdb } = skip === false ? await macro(size, only, note) : { runs: [], questdb: "none" };
+  const backfillSize = small ? smallBackfill : fullBackfill;
+  const withBackfill = skip === false && "history".includes(only);
+  const backfill = withBackfill ? { ...backfillSize, ...(await runBackfill(backfillSize, note)) } : null;
+  if (backfill !== null && backfill.wrong.length > 0)
+    throw new Error(`wrong rows after the history:\n${backfill.wrong.join("\n")}`);
   const names = [...new Set(runs.map((run) => run.name))];
   const of = (name: string) => runs.filter((run) => run.name === name);
   return {
@@ -76,7 +84,8 @@ async function runBenchmarks(small: boolean, only: string, note: (line: string) 
     small,
     summaries: names.map((name) => summarize(name, of(name), of("limit"))),
     runs,
-    micro: await runAllMicro(small),
+    micro: only === "" ? await runAllMicro(small) : [],
+    backfill,
     skipped: skip === false ? null : skip,
   };
 }
@@ -98,4 +107,5 @@ else {
   const fleet = `${size.meters} counters of ${size.clients} clients, staggered, ${size.readings} readings`;
   process.stdout.write(`\n${fleet}, medians of ${size.rounds} interleaved runs\n${summaryTable(report.summaries)}\n`);
 }
+if (report.backfill !== null) process.stdout.write(`\n${backfillText(report.backfill)}\n`);
 process.stdout.write(`\n${microTable(report.micro)}\n\nall of it: ${file}\n`);

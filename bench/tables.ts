@@ -1,3 +1,4 @@
+import type { BackfillResult, BackfillSize } from "./backfill.js";
 import type { MicroResult } from "./micro/harness.js";
 import type { Summary } from "./result.js";
 
@@ -29,6 +30,16 @@ export function summaryTable(summaries: readonly Summary[]): string {
     fixed(summary.p99AckMs, 1),
   ]);
   return table(header, rows);
+}
+
+/** What a history newest first took, and what live acks were alone and beside it. */
+export function backfillText(result: BackfillSize & BackfillResult): string {
+  const { meters, days, liveMeters, liveRate, late, seconds, alone, beside } = result;
+  const what = `${meters} meters × ${days} days of hours newest first, beside ${liveMeters} live meters (${liveRate} readings/s)`;
+  const pace = `${late.toLocaleString("en")} late readings worked in and stored in ${fixed(seconds, 1)} s, ${fixed(result.latePerSecond, 0)} a second`;
+  const cost = `${fixed(result.cpuMicros, 2)} µs of the engine's CPU each, in ${result.repairs} repairs that wrote ${result.rowsWritten} rows`;
+  const acks = `live acks p50/p99 ${fixed(alone.p50, 1)}/${fixed(alone.p99, 1)} ms alone, ${fixed(beside.p50, 1)}/${fixed(beside.p99, 1)} beside it (worst p99 ${fixed(beside.worstP99, 1)})`;
+  return `${what}:\n  ${pace}; ${cost}\n  ${acks}: p99 ${fixed(beside.p99 / alone.p99, 2)} ×`;
 }
 
 export function microTable(results: readonly MicroResult[]): string {

@@ -22,15 +22,23 @@ const CHUNK = 200;
 export function repairBench(): MicroBench {
   const settings = new CompiledSettings({ ...defaultSettings("Europe/Madrid"), maxRate: 40 });
   calendarFor("Europe/Madrid");
-  const all = Array.from({ length: DAYS * PER_DAY }, (_, i): KnownRecord => ({
-    ...knownReading(START_MS + i * QUARTER_MS, Math.round(i * 0.37 * 1000) / 1000, 0),
-    flags: 0,
-  }));
+  const all = Array.from(
+    { length: DAYS * PER_DAY },
+    (_, i): KnownRecord => ({
+      ...knownReading(START_MS + i * QUARTER_MS, Math.round(i * 0.37 * 1000) / 1000, 0),
+      flags: 0,
+    }),
+  );
   const late = { ...all[LATE]!, flags: -1 };
   const without = all.filter((_, i) => i !== LATE);
   const near = without.slice(LATE - 2 * PER_DAY, LATE + PER_DAY);
   const stretch: KnownStretch = { records: near, from: near[0]!.ts, to: near[near.length - 1]!.ts, sound: false };
-  const tail: KnownStretch = { records: all.slice(CHUNK, CHUNK + 150), from: Number.NEGATIVE_INFINITY, to: all[CHUNK + 149]!.ts, sound: true };
+  const tail: KnownStretch = {
+    records: all.slice(CHUNK, CHUNK + 150),
+    from: Number.NEGATIVE_INFINITY,
+    to: all[CHUNK + 149]!.ts,
+    sound: true,
+  };
   const chunk = all.slice(0, CHUNK);
   const out = new EntryWriter(1 << 16);
   let rows = 0;

@@ -33,6 +33,8 @@ test("a small run of all benchmarks finds every row in the store, and writes its
     assert.ok(readingsPerSecond > 0 && ratio > 0, `${name}: ${readingsPerSecond} readings/s, ${ratio} of the limit`);
   }
   for (const name of NAMES) assert.ok(run.stdout.includes(name), `${name} is in the table`);
+  assert.deepEqual(report.backfill.wrong, []);
+  assert.ok(report.backfill.repairs > 0 && report.backfill.beside.measurements > 0);
   assert.equal(report.skipped, null);
   assert.match(report.machine.questdb, /^\d+\.\d+/);
 });
