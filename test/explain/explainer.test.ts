@@ -13,6 +13,7 @@ import { Applier } from "../../workers/loop/applier.js";
 import { Explainer } from "../../workers/loop/explain.js";
 import { MeterBook } from "../../workers/state/book.js";
 import { Directory } from "../../workers/state/directory.js";
+import { knownReading } from "../../workers/state/known-record.js";
 import type { Input } from "../reference/history.js";
 import { reference } from "../reference/reference.js";
 import { inTimeOrder, Tables } from "../state/tables.js";
@@ -160,6 +161,7 @@ test("it is judged from the middle of a long history as from its beginning", asy
   let inTheMiddle = 0;
   await fc.assert(
     fc.asyncProperty(aSeries({ maxSteps: 12, longGaps: false }), async (series) => {
+      fc.pre(series.inputs.length > 0);
       const long = amid(series, 900);
       if ((await agrees(long, series.inputs[0]!.ts)) > long.inputs[0]!.ts) inTheMiddle++;
     }),
@@ -199,6 +201,15 @@ test("of very many readings the ordinary ones are put together, and their ends t
   assert.deepEqual(recomputedPeriod(day), day.figure);
 });
 
+test("what would be too long an answer is refused, and what is long enough is not", async () => {
+  const trembling = Array.from({ length: 9_000 }, (_, i) => ({ ts: START + i * 10_000, value: 1_000_000 - (i % 2) / 1000 }));
+  const shard = new OneMeter(counter(), trembling);
+  assert.match(await shard.refusal("day", START), /^figure_too_large: more than 4000 of the readings/);
+  assert.equal((await shard.ask<PeriodExplanation>("hour", START)).figure.value, 0);
+  const eachMinute = new OneMeter(counter(), minutes(2000));
+  assert.equal((await eachMinute.ask<PeriodExplanation>("day", START)).records.length, 1440);
+});
+
 test("what runs is explained as far as it is known", async () => {
   const shard = new OneMeter(counter(), minutes(91));
   const day = await shard.ask<PeriodExplanation>("day", START + 23 * HOUR_MS);
@@ -206,6 +217,13 @@ test("what runs is explained as far as it is known", async () => {
   const reading = await shard.ask<ReadingExplanation>("reading", START + 90 * 60_000);
   assert.deepEqual([reading.running, reading.next, reading.figure.delta], [true, null, 0.01]);
   assert.equal((await shard.ask<ReadingExplanation>("reading", START + 89 * 60_000)).running, false);
+});
+
+test("late inputs that wait are counted", async () => {
+  const shard = new OneMeter(counter(), minutes(91));
+  assert.equal((await shard.ask<PeriodExplanation>("hour", START)).pending, 0);
+  shard.applier.late.add(0, knownReading(START + 1000, 0, 0), 0);
+  assert.equal((await shard.ask<PeriodExplanation>("hour", START)).pending, 1);
 });
 
 test("what is not there is said with what is", async () => {
@@ -219,6 +237,7 @@ test("what is not there is said with what is", async () => {
     await shard.refusal("hour", START + 5 * HOUR_MS),
     'figure_unknown: meter "m" has no hour of 2026-03-01T05:00:00.000Z to 2026-03-01T06:00:00.000Z; its records go from 2026-03-01T00:00:00.000Z to 2026-03-01T01:30:00.000Z',
   );
+  assert.match(await shard.refusal("hour", START - 5 * HOUR_MS), /^figure_unknown: /);
   assert.match(await shard.refusal("hour", Date.UTC(2050, 0, 1)), /^figure_unknown: /);
   assert.match(await shard.refusal("hour", "2011-12-30"), /^figure_unknown: the zone Pacific\/Apia skipped the date 2011-12-30/);
   assert.equal(await shard.refusal("day", START), 'parameter_invalid: meter "m" keeps no day; its "periods" are hour');

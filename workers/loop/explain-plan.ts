@@ -49,7 +49,8 @@ export class ExplainReach {
     const to = this.#span.end + this.#afterMs;
     const isFirst = !(from > this.#begin);
     const isLast = !(to < this.#newest);
-    return { from: isFirst ? this.#begin : from, to: isLast ? this.#newest + YEAR_MS : to, isFirst, isLast };
+    const first = isFirst ? this.#begin : from;
+    return { from: first, to: isLast ? this.#newest + YEAR_MS : Math.max(to, first), isFirst, isLast };
   }
 
   furtherBack(): void {

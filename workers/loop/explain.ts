@@ -43,6 +43,8 @@ const SLICE_MS = 2;
 /** Records that one answer may be made from, and questions that may wait for their turn. */
 const MOST_RECORDS = 200_000;
 const MOST_WAITING = 16;
+/** How many records there are to a time is not told by less of it. */
+const LEAST_READ_MS = 15 * 60_000;
 /** What lies further from all records has no figure. */
 const FAR_MS = 40 * 24 * 3_600_000;
 /** Records before a reading among which the exchanges are that it closes. */
@@ -77,19 +79,20 @@ export class Explainer {
     }
     this.#waiting++;
     try {
-      return await this.#turns.take(() => this.#explain(meter, query, position));
+      await this.#stored(position);
+      return await this.#turns.take(() => this.#explain(meter, query));
     } finally {
       this.#waiting--;
     }
   }
 
-  async #explain(meter: number, query: ExplainQuery, position: number): Promise<string> {
+  async #explain(meter: number, query: ExplainQuery): Promise<string> {
     const { book, late } = this.#ports.applier;
     const settings = book.compiled(meter);
     const period = PERIODS.indexOf(query.period as PeriodName);
+    this.#sliceEndMs = this.#ports.clock.monotonicMs() + SLICE_MS;
     if (period >= 0 && !settings.periods.includes(period)) throw notKept(query, settings);
     const ts = typeof query.ts === "string" ? dateStart(settings, query.ts) : query.ts;
-    await this.#stored(position);
     const [begin, newest] = [book.firstTs(meter), book.newestTs(meter)];
     if (!(ts >= begin - FAR_MS && ts <= newest + FAR_MS))
       throw this.#unknown(meter, query, typeof query.ts === "string" ? query.ts : iso(ts));
@@ -108,7 +111,6 @@ export class Explainer {
       if (clock.monotonicMs() >= endMs) throw storeUnavailable("take what was computed before");
       await sleep(clock, LOOK_AGAIN_MS);
     }
-    this.#sliceEndMs = clock.monotonicMs() + SLICE_MS;
   }
 
   async #reading(meter: number, settings: CompiledSettings, ts: number, query: ExplainQuery) {
@@ -133,11 +135,17 @@ export class Explainer {
   async #period(meter: number, settings: CompiledSettings, period: number, ts: number, query: ExplainQuery) {
     const start = settings.calendar.start(period, ts);
     const end = settings.calendar.end(period, ts);
-    const run = await this.#run(meter, settings, { start, end }, (records) => {
-      const first = records.findIndex((record) => endOf(settings, record) > start);
-      const judged = new JudgedRun(settings, start);
-      return first < 0 ? null : { first, run: judged, isOver: () => judged.isPast(end) };
-    });
+    const { book } = this.#ports.applier;
+    const begin = settings.isInterval ? settings.intervalStart(book.firstTs(meter)) : book.firstTs(meter);
+    const newest = settings.isInterval ? settings.intervalEnd(book.newestTs(meter)) : book.newestTs(meter);
+    const isWithin = end > begin && start < newest;
+    const run = !isWithin
+      ? null
+      : await this.#run(meter, settings, { start, end }, (records) => {
+          const first = records.findIndex((record) => endOf(settings, record) > start);
+          const judged = new JudgedRun(settings, start);
+          return first < 0 ? null : { first, run: judged, isOver: () => judged.isPast(end) };
+        });
     if (run === null) throw this.#unknown(meter, query, `${iso(start)} to ${iso(end)}`);
     const steps = explainPeriod(settings, run, period, start, end);
     for (let step = steps.next(); ; step = steps.next()) {
@@ -162,7 +170,7 @@ export class Explainer {
       const { from, to, isFirst, isLast } = reach.range;
       if (perMs * (to - from) > MOST_RECORDS) throw tooLarge(`more than ${MOST_RECORDS} readings lie behind it`);
       const records = await this.#read(meter, settings, from, to);
-      perMs = records.length / (to - from + 1);
+      perMs = records.length / Math.max(to - from, LEAST_READ_MS);
       const plan = planOf(records);
       const known = { records, from: isFirst ? Number.NEGATIVE_INFINITY : from, to, sound: false };
       const restart = plan === null ? 0 : restartBefore(settings, known, plan.first);

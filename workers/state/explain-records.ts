@@ -1,3 +1,4 @@
+import { MeterstormError } from "../../engine/base/errors.js";
 import type { ExplainedRecord, ExplainedRun, ExplainedSegment, Whole } from "../../engine/base/explanation.js";
 import { Flag, flagNames } from "../../engine/base/flags.js";
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
@@ -9,6 +10,8 @@ import { ruleOf } from "./explain-words.js";
 
 /** More records than this are not listed one by one where they have nothing to say. */
 const MOST_LISTED = 1_500;
+/** More entries than this are too many for one answer. */
+const MOST_ENTRIES = 4_000;
 /** Fewer in a row are not put together. */
 const LEAST_RUN = 3;
 
@@ -97,6 +100,7 @@ export class Listing {
     this.#folds = most > MOST_LISTED;
   }
 
+  /** Throws MeterstormError `figure_too_large`. */
   add(record: ExplainedRecord): void {
     const { entries } = this;
     const last = entries[entries.length - 1];
@@ -107,6 +111,10 @@ export class Listing {
     } else {
       const goesOn = this.#tail > 0 && (last as ExplainedRecord).segment!.to === record.segment!.from;
       this.#tail = goesOn ? this.#tail + 1 : 1;
+    }
+    if (entries.length >= MOST_ENTRIES) {
+      const message = `more than ${MOST_ENTRIES} of the readings behind it have something to say; ask for a shorter period within it`;
+      throw new MeterstormError("figure_too_large", message);
     }
     entries.push(record);
     if (this.#tail < LEAST_RUN) return;
