@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import { defaultSettings } from "../../engine/base/settings.js";
 import { reference } from "../reference/reference.js";
 import { MemoryShard } from "../support/memory-shard.js";
 import { aSeries, inSomeOrder, type Series, type SeriesOptions } from "../support/series-generator.js";
@@ -65,3 +66,23 @@ test("whatever order, batches, duplicates and restarts: the rows are those of th
 test("with gaps of months, too", async () => {
   await fc.assert(fc.asyncProperty(aHistory({ maxSteps: 8 }), endsAsReference), { numRuns: Number(process.env["RUNS"] ?? 60) });
 });
+
+for (const kind of ["power", "gauge", "interval"] as const) {
+  test(`an exchange means nothing to a meter of kind ${kind}, before a repair and after`, async () => {
+    const settings = { ...defaultSettings("UTC"), kind };
+    const start = Date.parse("2026-01-10T00:00Z");
+    const inputs = Array.from({ length: 60 }, (_, i) => ({ ts: start + i * 900_000, value: i % 7 }));
+    const shard = new MemoryShard(new Map([["m", settings]]));
+    try {
+      const [late] = inputs.splice(20, 1);
+      for (const input of inputs) shard.give("m", input);
+      // As an older journal may hold it.
+      shard.declare("m", start + 20 * 900_000 + 5, 100, 0);
+      shard.give("m", late!);
+      await shard.settle();
+      assert.deepEqual(plain(shard.rowsOf("m")), plain(reference(settings, [...inputs, late!])));
+    } finally {
+      await shard.close();
+    }
+  });
+}

@@ -154,6 +154,16 @@ export class MemoryShard {
     this.giveAll([{ meter, input }]);
   }
 
+  /** An exchange that was once taken, whatever would be said of it now. */
+  declare(meter: string, ts: number, final: number, start: number): void {
+    const { out } = this.applier;
+    out.reset();
+    out.beginUnit(UnitType.POST, NOW_MS, this.applier.datalogger, 0, 0, 0);
+    this.applier.applyExchange(this.applier.directory.meterNumber(0, meter), ts, final, start, 0, false);
+    out.endUnit(1);
+    this.#journal.append(out.bytes());
+  }
+
   /** Some inputs as one frame. */
   giveAll(inputs: readonly { meter: string; input: Input }[]): void {
     const { out } = this.applier;

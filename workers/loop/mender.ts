@@ -188,7 +188,8 @@ export class Mender {
     const histories = await this.#ports.sink.history(ranges.map(({ meter, from, to }): HistoryRange => ({ meter, from, to })));
     for (const [i, { meter, from, to, isFirst, isLast }] of ranges.entries()) {
       if (this.#stopping) return;
-      const found = recordsOf(histories[i]!);
+      const settings = this.#ports.applier.book.compiled(meter);
+      const found = recordsOf(histories[i]!, () => settings.isCounter);
       const first = isFirst ? Number.NEGATIVE_INFINITY : from;
       const last = isLast ? Number.POSITIVE_INFINITY : to;
       const stretch = (): KnownStretch => {

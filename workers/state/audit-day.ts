@@ -62,7 +62,7 @@ export class AuditDay {
   constructor(settings: CompiledSettings, stored: StoredDay) {
     this.#settings = settings;
     this.#stored = stored;
-    this.#records = recordsOf(settings.isCounter ? stored.history : withoutExchanges(stored.history));
+    this.#records = recordsOf(stored.history, () => settings.isCounter);
     this.#run = new MeterRun(settings);
     this.#begin();
   }
@@ -207,6 +207,3 @@ function iso(ts: number): string {
 }
 
 /** Only a counter has a register that can be exchanged: what was declared of others is stored and means nothing. */
-function withoutExchanges(history: MeterHistory): MeterHistory {
-  return { ...history, exchanges: { ts: [], final: [], start: [], rev: [] } };
-}

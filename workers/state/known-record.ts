@@ -77,13 +77,15 @@ export function placeOf(records: readonly KnownRecord[], record: Pick<KnownRecor
   return low;
 }
 
-/** What a store holds, as records in order. */
-export function recordsOf({ readings, exchanges }: MeterHistory): KnownRecord[] {
+/** What a store holds, as records in order. `isCounterAt`: whether an exchange of that instant means anything. */
+export function recordsOf({ readings, exchanges }: MeterHistory, isCounterAt: (ts: number) => boolean): KnownRecord[] {
   const known = readings.ts.map((ts, i): KnownRecord => {
     const flags = readings.flags[i]!;
     const [value, rev] = [readings.value[i]!, readings.rev[i]!];
     return { ts, type: RecordType.READING, value, start: Number.NaN, rev, conflict: (flags & Flag.CONFLICT) !== 0, flags };
   });
-  const declared = exchanges.ts.map((ts, i) => knownExchange(ts, exchanges.final[i]!, exchanges.start[i]!, exchanges.rev[i]!));
+  const declared = exchanges.ts
+    .map((ts, i) => knownExchange(ts, exchanges.final[i]!, exchanges.start[i]!, exchanges.rev[i]!))
+    .filter(({ ts }) => isCounterAt(ts));
   return mergedRecords(known, declared);
 }
