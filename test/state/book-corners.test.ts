@@ -166,18 +166,3 @@ test("without maxRate a register rolls over from nine tenths of its modulus to o
   assert.deepEqual(trace(899, 100)[2], [null, "RESET", "QUESTIONABLE"]);
   assert.deepEqual(trace(900, 101)[2], [null, "RESET", "QUESTIONABLE"]);
 });
-
-test("a reading can still be corrected when an exchange at its very instant has come after it", () => {
-  const rows = rowsWith({ periods: ["quarter"] }, [
-    { ts: minute(0), value: 100 },
-    { ts: minute(15), value: 102 },
-    { ts: minute(15), exchange: { final: 103, start: 10 } },
-    { ts: minute(15), value: 101, rev: 1 },
-    { ts: minute(30), value: 11 },
-  ]);
-  assert.deepEqual(deltasOf(rows), [
-    [null, "FIRST"],
-    [1, "CONFLICT"],
-    [3, "EXCHANGE"],
-  ]);
-});

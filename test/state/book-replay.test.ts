@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { EntryWriter, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, ExchangeInfo, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
 import { MeterBook } from "../../workers/state/book.js";
 import type { Input } from "../reference/history.js";
 import { aSeries, inSomeOrder, type Series } from "../support/series-generator.js";
@@ -24,7 +24,7 @@ function inputsIn(entries: Uint8Array): Input[] {
     if (!INPUT_KINDS.includes(kind)) continue;
     const [ts, rev] = [f64[double + 1]!, u32[word + 8]!];
     if (kind !== Kind.EXCHANGE) found.push({ ts, rev, value: f64[double + 2]! });
-    else if (u32[word]! >>> 8 !== 0) found.push({ ts, rev, exchange: null });
+    else if (((u32[word]! >>> 8) & ExchangeInfo.WITHDRAWN) !== 0) found.push({ ts, rev, exchange: null });
     else found.push({ ts, rev, exchange: { final: f64[double + 2]!, start: f64[double + 3]! } });
   }
   return found;

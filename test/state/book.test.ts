@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { EntryWriter, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, ExchangeInfo, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
 import { flagNames } from "../../engine/base/flags.js";
 import { defaultSettings, type MeterSettings } from "../../engine/base/settings.js";
 import { emptyObservation } from "../../workers/kernels/alert.js";
@@ -18,7 +18,7 @@ function bookOf(given: Partial<MeterSettings> = {}): MeterBook {
   return book;
 }
 
-/** Entries as lines: kind, minute, value, delta or value, flags. */
+/** Entries as lines: kind, minute, value, delta or value, flags; an exchange with what its info says. */
 function said(write: (out: EntryWriter) => number): { answer: number; lines: string[] } {
   const out = new EntryWriter(1 << 12);
   const answer = write(out);
@@ -29,9 +29,14 @@ function said(write: (out: EntryWriter) => number): { answer: number; lines: str
     const f = offset >> 3;
     const minute = (views.f64[f + 1]! - START_MS) / MINUTE_MS;
     const numbers = [views.f64[f + 2]!, views.f64[f + 3]!].filter((_, i) => i === 0 || (word & 0xff) !== Kind.PERIOD);
-    lines.push([KIND_NAMES[word & 0xff], minute, ...numbers, ...flagNames(word >>> 8)].join(" "));
+    const words = (word & 0xff) === Kind.EXCHANGE ? infoNames(word >>> 8) : flagNames(word >>> 8);
+    lines.push([KIND_NAMES[word & 0xff], minute, ...numbers, ...words].join(" "));
   }
   return { answer, lines };
+}
+
+function infoNames(info: number): string[] {
+  return Object.entries(ExchangeInfo).flatMap(([name, bit]) => ((info & bit) === 0 ? [] : [name]));
 }
 
 const reading =
@@ -98,23 +103,53 @@ test("a correction of the newest reading takes back what it had said about the o
   ]);
 });
 
-test("a reading behind the newest record is kept without a delta and moves nothing", () => {
+test("a reading between the two newest is worked in at once", () => {
   const book = bookOf();
   said(reading(book, 0, 100));
   said(reading(book, 30, 102));
+  assert.deepEqual(said(reading(book, 15, 101, 7)), {
+    answer: Applied.INSERTED,
+    lines: ["READING 15 101 1", "REWRITE 30 102 1"],
+  });
+});
+
+test("a reading further back is kept for a repair and moves nothing", () => {
+  const book = bookOf();
+  said(reading(book, 0, 100));
+  said(reading(book, 30, 102));
+  said(reading(book, 45, 103));
   const before = book.snapshot();
-  assert.deepEqual(said(reading(book, 15, 101, 7)), { answer: Applied.LATE, lines: ["LATE 15 101 NaN QUESTIONABLE"] });
+  assert.deepEqual(said(reading(book, 15, 101, 7)), { answer: Applied.LATE, lines: ["LATE 15 101 NaN"] });
   assert.deepEqual(book.snapshot(), before);
 });
 
-test("an exchange is always written, and one behind the newest record moves nothing", () => {
+test("so is a correction of the second newest: by its value the one before was judged", () => {
+  const book = bookOf();
+  said(reading(book, 0, 100));
+  said(reading(book, 15, 9999));
+  said(reading(book, 30, 10000));
+  assert.deepEqual(said(reading(book, 45, 102)).lines, ["READING 45 102 NaN RESET QUESTIONABLE"]);
+  const before = book.snapshot();
+  assert.deepEqual(said(reading(book, 30, 101, 1)), { answer: Applied.LATE, lines: ["LATE 30 101 NaN"] });
+  assert.deepEqual(book.snapshot(), before);
+  assert.deepEqual(said(reading(book, 30, 9000)).lines, ["INPUT 30 9000 NaN", "REWRITE 30 10000 1 CONFLICT"]);
+});
+
+test("so is a reading at the instant of an exchange that was withdrawn before it came", () => {
+  const book = bookOf();
+  said(reading(book, 0, 100));
+  said((out) => book.applyExchange(0, at(15), Number.NaN, Number.NaN, 0, true, out));
+  assert.deepEqual(said(reading(book, 15, 101)), { answer: Applied.LATE, lines: ["LATE 15 101 NaN"] });
+});
+
+test("an exchange is always written, one behind the newest record for a repair, one that loses as an input", () => {
   const book = bookOf();
   const exchange = (minutes: number, final: number, start: number, rev = 0) =>
     said((out) => book.applyExchange(0, at(minutes), final, start, rev, Number.isNaN(final), out));
   said(reading(book, 0, 500));
   assert.deepEqual(exchange(10, 501, 10), { answer: Applied.LIVE, lines: ["EXCHANGE 10 501 10"] });
-  assert.deepEqual(exchange(5, 501, 10), { answer: Applied.LATE, lines: ["EXCHANGE 5 501 10"] });
-  assert.deepEqual(exchange(10, 501, 10), { answer: Applied.DUPLICATE, lines: ["EXCHANGE 10 501 10"] });
+  assert.deepEqual(exchange(5, 501, 10), { answer: Applied.LATE, lines: ["EXCHANGE 5 501 10 NO_ROW LATE"] });
+  assert.deepEqual(exchange(10, 501, 10), { answer: Applied.DUPLICATE, lines: ["EXCHANGE 10 501 10 NO_ROW"] });
   assert.deepEqual(exchange(10, 502, 10), { answer: Applied.REVISED, lines: ["EXCHANGE 10 502 10"] });
   assert.deepEqual(said(reading(book, 20, 11)).lines, ["READING 20 11 3 EXCHANGE"]);
 });

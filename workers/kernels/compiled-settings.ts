@@ -84,7 +84,8 @@ export class CompiledSettings {
 
   /** Whole units of a value as it arrives. */
   units(value: number): number {
-    return Math.round(value * this.#scale);
+    // A value just below 0 is 0, without a sign: rows and states that mean the same are told by their bytes.
+    return Math.round(value * this.#scale) + 0;
   }
 
   inRange(value: number): boolean {

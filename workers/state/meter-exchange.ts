@@ -98,5 +98,10 @@ function withdraw(window: MeterWindow, ts: number, rev: number, reachFrom: numbe
   mark.type = RecordType.EXCHANGE;
   mark.at = ts;
   mark.reachFrom = reachFrom;
-  window.addSettled(mark, window.newer);
+  // What both newest records bring is not settled yet, so the periods that they reach must not be let go of before them.
+  window.addSettled(mark, window.newer, Math.min(unsettledFrom(window.older), unsettledFrom(window.newer)));
+}
+
+function unsettledFrom(record: MeterRecord): number {
+  return record.type === RecordType.NONE ? Number.POSITIVE_INFINITY : touchedFrom(record);
 }

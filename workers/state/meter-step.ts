@@ -55,7 +55,8 @@ export function takeReading(
 ): number {
   const standing = readingAt(window, ts);
   if (standing !== null) return takeAgain(meter, window, standing, value, rev, rows, out);
-  if (ts <= window.newer.ts || ts < window.withdrawnTs) return takeBehind(meter, window, ts, value, rev, rows, out);
+  // At the instant of an exchange, withdrawn or not, the reading comes first.
+  if (ts <= window.newer.ts || ts <= window.withdrawnTs) return takeBehind(meter, window, ts, value, rev, rows, out);
   const reach = append(window, RecordType.READING, ts, value, rev);
   const { older, newer } = window;
   newer.reachFrom = reach;
@@ -69,7 +70,7 @@ export function takeReading(
   return Applied.LIVE;
 }
 
-/** The reading of this instant, if it is one of the two newest records: nothing that hangs on it is settled. */
+/** The reading of this instant, if it is one of the two newest records: nothing that comes after it is settled. */
 function readingAt({ older, newer }: MeterWindow, ts: number): MeterRecord | null {
   if (newer.ts === ts && newer.type === RecordType.READING) return newer;
   return older.type === RecordType.READING && older.ts === ts ? older : null;
@@ -150,6 +151,10 @@ function takeAgain(
 ): number {
   const isOther = value !== standing.value;
   const wins = isOther ? readingWins(value, rev, standing.value, standing.rev) : rev > standing.rev;
+  if (isOther && wins && isLookedAtBySettled(window, standing)) {
+    out.reading(Kind.LATE, meter, standing.ts, value, Number.NaN, rev, 0);
+    return Applied.LATE;
+  }
   if (!wins) out.reading(Kind.INPUT, meter, standing.ts, value, Number.NaN, rev, 0);
   if (!wins && (!isOther || standing.conflict)) return Applied.DUPLICATE;
   rememberBoth(window);
@@ -163,6 +168,12 @@ function takeAgain(
   }
   rewriteRows(meter, window, rows, out);
   return Applied.REVISED;
+}
+
+/** Whether the record before was judged by the value of this one, and can no longer be judged by another. */
+function isLookedAtBySettled({ settings, older, newer, base }: MeterWindow, standing: MeterRecord): boolean {
+  const isFirst = standing === (older.type === RecordType.NONE ? newer : older);
+  return settings.isCounter && isFirst && !Number.isNaN(base.ts);
 }
 
 export function rememberBoth(window: MeterWindow): void {
