@@ -3,6 +3,7 @@ import test from "node:test";
 import fc from "fast-check";
 import { MemoryShard } from "../support/memory-shard.js";
 import { aSeries, inSomeOrder, type Series, type SeriesOptions } from "../support/series-generator.js";
+import { withoutFirstExchange } from "./first-exchange.js";
 import { looked } from "./looked.js";
 
 type Happening = "store" | "one unit" | "turns" | "snapshot" | "restart";
@@ -13,12 +14,6 @@ interface History extends Series {
   happenings: readonly (readonly Happening[])[];
   knownRecords: number;
   start: number;
-}
-
-/** What an exchange at the very instant of the first reading closes may belong to a period that has no row. */
-function withoutFirstExchange({ settings, inputs }: Series): Series {
-  const first = Math.min(...inputs.filter((input) => "value" in input).map(({ ts }) => ts));
-  return { settings, inputs: inputs.filter((input) => "value" in input || input.ts !== first) };
 }
 
 function aHistory(options: SeriesOptions): fc.Arbitrary<History> {
