@@ -5,8 +5,8 @@ import { createTenant, type RunningEngine, startEngineProcess, type TestTenant }
 import { questDbSkip, startQuestDb } from "../support/questdb.js";
 import { Random } from "../support/random.js";
 import { until } from "../support/servers.js";
-import { type Answer, allPages, ask, type ShownPeriod } from "./api.js";
-import { type Recorded, recordedEnergy, recordedLevel } from "./recorded.js";
+import { type Answer, allPages, ask, type ShownPeriod, type ShownReading } from "./api.js";
+import { HOUR_MS, type Recorded, recordedEnergy, recordedLevel } from "./recorded.js";
 
 const PAGE_ROWS = 5000;
 /** A store that is partitioned by day takes its time to make thousands of partitions. */
@@ -101,6 +101,25 @@ function same(found: readonly ShownPeriod[], expected: readonly ShownPeriod[], w
   for (let i = 0; i < Math.max(found.length, expected.length); i++) assert.deepEqual(found[i], expected[i], `${what}, row ${i}`);
 }
 
+/** What is stored adds up by itself, in whole units: the hours of a day, and all days, to what the readings within counted. */
+async function addsUp(engine: RunningEngine, token: string, { meter, settings }: Recorded): Promise<void> {
+  const scale = 10 ** Number(settings["decimals"]);
+  const units = (value: number | null) => Math.round((value ?? 0) * scale);
+  const rows = (period: string) => allPages<ShownPeriod>(engine.url, `/v1/meters/${meter}/consumption?period=${period}`, token);
+  const [hours, days] = [await rows("hour"), await rows("day")];
+  const sums = new Map<string, number>();
+  for (const { localDate, value } of hours) sums.set(localDate, (sums.get(localDate) ?? 0) + units(value));
+  for (const { localDate, value } of days) assert.equal(units(value), sums.get(localDate), `${meter} on ${localDate}`);
+  const lastDate = days.at(-1)!.localDate;
+  const closedTo = Date.parse(hours.findLast(({ localDate }) => localDate === lastDate)!.ts) + HOUR_MS;
+  const readings = await allPages<ShownReading>(engine.url, `/v1/meters/${meter}/readings`, token);
+  const counted = (to: number) => readings.reduce((sum, { ts, delta }) => sum + (Date.parse(ts) <= to ? units(delta) : 0), 0);
+  const total = (some: readonly ShownPeriod[]) => some.reduce((sum, { value }) => sum + units(value), 0);
+  assert.ok(counted(closedTo) > 0);
+  assert.equal(total(days), counted(closedTo), `${meter}: days and deltas`);
+  assert.equal(total(hours), counted(Number.POSITIVE_INFINITY), `${meter}: hours and deltas`);
+}
+
 async function measured(t: TestContext, houses: readonly Site[], store: Record<string, unknown>): Promise<void> {
   const meters = houses.flatMap(({ series }) => series.map(({ settings }) => settings));
   const tenant = createTenant("houses", { meters });
@@ -111,10 +130,12 @@ async function measured(t: TestContext, houses: readonly Site[], store: Record<s
   t.diagnostic(`SEED=${seed}`);
   // One after the other: a store that is partitioned by day has less to open at once.
   for (const [i, site] of houses.entries()) await stream(engine, tenant, site, seed + i);
-  for (const { meter, hours, days } of houses.flatMap(({ series }) => series)) {
+  for (const series of houses.flatMap((house) => house.series)) {
+    const { meter, hours, days } = series;
     await t.test(`${meter}: ${hours.length} hours and ${days.length} days to the last digit`, async () => {
       same(await periods(engine, tenant.tokens.read, meter, "hour", hours.length), hours, `${meter}, hours`);
       same(await periods(engine, tenant.tokens.read, meter, "day", days.length), days, `${meter}, days`);
+      if (series.settings["kind"] === "counter") await addsUp(engine, tenant.tokens.read, series);
     });
   }
   assert.equal(await engine.stop(), 0);
