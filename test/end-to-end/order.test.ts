@@ -125,6 +125,8 @@ class Engine {
 
   async suffer(what: Happening[1]): Promise<void> {
     if (what === "store goes") {
+      // An engine that is still starting needs its store.
+      await this.running.ready();
       await this.#questDb!.kill();
       const before = await this.#late();
       await until("late readings come while the store is away", 30_000, async () => (await this.#late()) > before);
