@@ -58,6 +58,8 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
     onFailed: (error) => {
       failure = error;
     },
+    audits: task.store.type !== "none",
+    random: Math.random,
     warn: (message) => output.write(Outcome.WARNING, 0, 0, 0, Buffer.from(message)),
   });
   output.write(Outcome.READY, 0, 0, 0);
@@ -90,8 +92,7 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
 /** What is in the ring is finished and acked, the store gets what it takes in time, and the state is written down. */
 async function drain(shard: OpenShard): Promise<void> {
   while (shard.loop.step() > 0);
-  // Late inputs that still wait are in the journal and in the snapshot: the next start works them in.
-  await shard.loop.mender.stop();
+  await shard.loop.beside.stop();
   await shard.journal.committed(shard.journal.appended);
   shard.loop.settle();
   await shard.loop.pump.stop(FLUSH_MS);

@@ -65,7 +65,7 @@ async function storeOf(dataloggers: readonly SimDatalogger[]): Promise<SimStore>
   }
   const isDone = () => life.shard?.applier.late.size === 0 && life.shard.loop.pump.position === life.shard.journal.appended;
   for (let i = 0; !isDone(); i++) {
-    assert.ok(i < 20_000, `late inputs are never worked in: ${life.shard?.loop.mender.trouble}`);
+    assert.ok(i < 20_000, `late inputs are never worked in: ${life.shard?.loop.beside.mender.trouble}`);
     clock.advance(30);
     for (let turn = 0; turn < 50; turn++) await Promise.resolve();
   }

@@ -119,6 +119,8 @@ export class Life {
         this.failure = error;
       },
       warn: () => {},
+      audits: false,
+      random: () => 0.5,
     };
     return openShard(wrong.options === undefined ? options : wrong.options(options, this));
   }

@@ -268,7 +268,7 @@ class NodeRun implements Watcher {
     const drained = shard.journal
       .committed(shard.journal.appended)
       .then(async () => {
-        await shard.loop.mender.stop();
+        await shard.loop.beside.stop();
         shard.loop.settle();
         await shard.loop.pump.stop(5_000);
         shard.loop.settle();
@@ -322,7 +322,7 @@ class NodeRun implements Watcher {
     const waiting = this.#dataloggers.filter(({ done }) => !done).map(({ name, safe, sent }) => `${name} has ${safe} of ${sent}`);
     assert.fail(
       `it does not come to an end: ${waiting.join(", ")}; stored ${shard?.loop.pump.position} of ${shard?.journal.appended}, ` +
-        `${shard?.applier.late.size} late inputs wait: ${shard?.loop.mender.trouble}`,
+        `${shard?.applier.late.size} late inputs wait: ${shard?.loop.beside.mender.trouble}`,
     );
   }
 

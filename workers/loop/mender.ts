@@ -33,8 +33,8 @@ export interface MenderPorts {
   mayWrite(): boolean;
   /** Whether the store takes rows now. */
   mayAsk(): boolean;
-  /** A repair of the meter is journaled up to this position, and took so many milliseconds. */
-  onMended(meter: number, position: number, ms: number): void;
+  /** A repair of the meter is journaled; it took so many milliseconds. */
+  onMended(meter: number, ms: number): void;
   onError(kind: string, message: string): void;
   /** What is no answer of the store: the shard must not go on. */
   onFailed(error: unknown): void;
@@ -259,7 +259,7 @@ export class Mender {
     applier.mended(meter, first.ts, last.ts, count, image);
     const { from, to, sound } = known;
     this.#tails.keep(meter, applier.book.compiled(meter), { records: repair.records, from, to, sound }, last.ts);
-    onMended(meter, journal.appended, ms);
+    onMended(meter, ms);
   }
 
   /** Lets the loop and others have their turn once a slice is used up. Returns how long that took, in milliseconds. */

@@ -42,6 +42,9 @@ export interface OpenOptions {
   /** The journal can take no more, or be read no more: the shard is to be ended and opened again. */
   onFailed(error: MeterstormError): void;
   warn(message: string): void;
+  /** See ShardOptions. */
+  audits: boolean;
+  random(): number;
 }
 
 export interface OpenShard {
@@ -92,6 +95,8 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
       stored,
       backlogReadings: await backlog(journal, stored),
       onFailed: (error) => options.onFailed(asMeterstormError(error)),
+      audits: options.audits,
+      random: options.random,
     },
     applier,
   );

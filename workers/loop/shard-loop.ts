@@ -9,12 +9,10 @@ import type { Journal } from "../journal/journal.js";
 import { alertTransition } from "./alert-json.js";
 import { Answers } from "./answers.js";
 import type { Applier } from "./applier.js";
+import { Beside } from "./beside.js";
 import { Costs } from "./costs.js";
 import { Counters } from "./counters.js";
-import { Explainer } from "./explain.js";
-import { InTurn } from "./explain-turns.js";
 import { FrameIntake, Taken } from "./frame-intake.js";
-import { Mender } from "./mender.js";
 import { Outbox } from "./outbox.js";
 import { answerQuery } from "./queries.js";
 import { createSession, type Session } from "./sessions.js";
@@ -41,6 +39,9 @@ export interface ShardOptions {
   backlogReadings: number;
   /** Rows can be sent no more, or late inputs worked in no more, and the reason is no answer of the store. */
   onFailed(error: unknown): void;
+  /** See BesidePorts. */
+  audits: boolean;
+  random(): number;
 }
 
 interface PendingAlert {
@@ -69,12 +70,7 @@ export class ShardLoop {
   readonly #f64: Float64Array;
   readonly counters = new Counters();
   readonly pump: SinkPump;
-  readonly mender: Mender;
-  readonly #explainer: Explainer;
-  /** Lanes of clients that sent late inputs, by their numbers: repairs are charged to them. */
-  readonly #lanes = new Map<number, number>();
-  /** Where the last repair of what a datalogger sent ends in the journal, as long as that is not safe. */
-  readonly #mendedAt = new Map<number, number>();
+  readonly beside: Beside;
   #backlogReadings: number;
   #unwrittenStored = false;
 
@@ -84,7 +80,9 @@ export class ShardLoop {
     this.#applier = applier;
     this.#intake = new FrameIntake(applier, this.counters, options.splitTenants, () => this.#unitOver());
     this.#outbox = new Outbox(ports.output);
-    this.#answers = new Answers(this.#outbox, applier.directory, this.#sessions, (datalogger) => this.#mustWait(datalogger));
+    this.#answers = new Answers(this.#outbox, applier.directory, this.#sessions, (datalogger) =>
+      this.beside.mustWait(datalogger),
+    );
     const ring = ports.input.bytes;
     this.#u32 = new Uint32Array(ring.buffer, ring.byteOffset, ring.byteLength >> 2);
     this.#f64 = new Float64Array(ring.buffer, ring.byteOffset, ring.byteLength >> 3);
@@ -98,37 +96,20 @@ export class ShardLoop {
       (kind) => this.counters.storeError(kind),
       options.onFailed,
     );
-    // A sink answers one question at a time.
-    const turns = new InTurn();
-    const history: Sink["history"] = (ranges) => turns.take(() => ports.sink.history(ranges));
-    const { clock } = ports;
-    this.#explainer = new Explainer({ clock, applier, history, stored: () => this.pump.position });
-    this.mender = new Mender({
-      clock,
-      journal: ports.journal,
-      sink: { history },
-      applier,
-      stored: () => this.pump.position,
-      mayWrite: () => !this.#isFull && ports.journal.appended - ports.journal.durable <= limits.maxVolatileBytes,
-      mayAsk: () => this.pump.trouble === "",
-      onMended: (meter, _position, ms) => this.#onMended(meter, ms),
-      onError: (kind) => {
-        this.counters.storeError(kind);
-        // A loss is told to whoever writes, and a pump that has nothing to send would never hear of it.
-        this.pump.check();
-      },
-      onFailed: options.onFailed,
+    this.beside = new Beside({
+      ...{ ...ports, applier, pump: this.pump, costs: this.#costs },
+      ...{ ack: options.ack, audits: options.audits, random: options.random, onFailed: options.onFailed },
+      isJournalFull: () => this.#isFull,
+      onMended: () => this.settle(),
+      onError: (kind) => this.counters.storeError(kind),
+      warn: (message) => this.#outbox.sendText(Outcome.WARNING, 0, 0, 0, message),
     });
-    // Under `stored` a late reading is safe once its repair is stored, and nothing that its datalogger sent is acked before.
-    if (options.ack === "stored") {
-      applier.late.onMended = (datalogger) => this.#mendedAt.set(datalogger, ports.journal.appended);
-    }
   }
 
-  /** Begins to send rows and to work in late inputs. */
+  /** Begins to send rows, and what goes on beside the loop. */
   start(): void {
     this.pump.start();
-    this.mender.start();
+    this.beside.start();
   }
 
   /** Takes one batch. Returns how many records it took; 0: there is nothing to do, or no room for it in the journal or before it. */
@@ -157,25 +138,8 @@ export class ShardLoop {
     journal.commit();
     this.#costs.report(this.#outbox);
     this.settle();
-    if (this.#applier.late.size > 0) this.mender.notify();
+    if (this.#applier.late.size > 0) this.beside.mender.notify();
     return taken;
-  }
-
-  /** Whether what a datalogger sent has to wait though its position is safe. */
-  #mustWait(datalogger: number): boolean {
-    const { late } = this.#applier;
-    if (this.#options.ack === "stored") {
-      return late.countOf(datalogger) > 0 || (this.#mendedAt.get(datalogger) ?? 0) > this.pump.position;
-    }
-    // So that a history that comes faster than it is worked in closes its own senders' windows.
-    return late.size > limits.lateInputsWaiting && late.countOf(datalogger) > 0;
-  }
-
-  #onMended(meter: number, ms: number): void {
-    const lane = this.#lanes.get(this.#applier.directory.meterTenant(meter));
-    if (lane !== undefined) this.#costs.add(lane, 0, 0, ms * 1000);
-    // Frames may have waited for it.
-    this.settle();
   }
 
   /**
@@ -217,20 +181,13 @@ export class ShardLoop {
     const { journal } = this.#ports;
     const lag = this.#backlogReadings + this.counters.computedReadings - this.counters.storedReadings;
     const { meterCount } = this.#applier.directory;
-    const { mender } = this;
     const stats = this.counters.stats({
       journalBytes: journal.bytesOnDisk,
       meters: meterCount,
       lagReadings: lag,
       storeTrouble: this.pump.trouble,
       snapshotTrouble,
-      lateWaiting: this.#applier.late.size,
-      lateTrouble: mender.trouble,
-      repairs: mender.repairs,
-      repairedRows: mender.rows,
-      auditRows: 0,
-      auditDays: 0,
-      auditMismatches: 0,
+      ...this.beside.stats,
     });
     this.#outbox.sendText(Outcome.STATS, 0, 0, 0, JSON.stringify(stats));
     this.#outbox.publish();
@@ -249,7 +206,7 @@ export class ShardLoop {
             ? this.#intake.binary(session, input, this.#u32, this.#f64)
             : this.#intake.text(session, input, this.#u32);
         this.#afterFrame(session, taken);
-        if (this.#intake.late > 0) this.#rememberLane(session.tenant);
+        if (this.#intake.late > 0) this.#late(session.tenant);
         this.#costs.add(input.extra, input.payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
         return;
       }
@@ -288,7 +245,7 @@ export class ShardLoop {
 
   /** What the shard knows is answered at once, what it has to ask the store for once that has answered. */
   #query(id: number, text: string): void {
-    const answer = answerQuery(this.#applier, text, (query) => this.#explainer.answer(query, this.#position));
+    const answer = answerQuery(this.#applier, text, (query) => this.beside.explain(query, this.#position));
     if (typeof answer === "string") {
       this.#outbox.sendText(Outcome.REPLY, id, 0, 0, answer);
       return;
@@ -344,13 +301,13 @@ export class ShardLoop {
       const position = this.#position;
       this.#answers.post(position, input.id, this.#applier.datalogger, seq, accepted, input.number, rejects);
       this.#collectAlerts(position);
-      if (this.#intake.late > 0) this.#rememberLane(origin.tenant);
+      if (this.#intake.late > 0) this.#late(origin.tenant);
     }
     this.#costs.add(input.extra, payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
   }
 
-  #rememberLane(tenant: string): void {
-    this.#lanes.set(this.#applier.directory.tenantNumber(tenant), this.#ports.input.extra);
+  #late(client: string): void {
+    this.beside.late(this.#applier.directory.tenantNumber(client), this.#ports.input.extra);
   }
 
   /** Alert transitions of the unit that was just written: told to the main thread once they are durable. */
@@ -369,9 +326,8 @@ export class ShardLoop {
   #onStored(position: number, readings: number): void {
     this.counters.storedReadings += readings;
     this.#unwrittenStored = true;
-    for (const [datalogger, end] of this.#mendedAt) if (end <= position) this.#mendedAt.delete(datalogger);
+    this.beside.stored(position);
     if (this.#options.ack === "stored") this.settle();
-    this.mender.notify();
   }
 
   /** Remembers in the journal how far the store is, along with the next batch: a restart resends little. */
