@@ -138,6 +138,10 @@ async function measured(t: TestContext, houses: readonly Site[], store: Record<s
       if (series.settings["kind"] === "counter") await addsUp(engine, tenant.tokens.read, series);
     });
   }
+  const headers = { authorization: `Bearer ${tenant.tokens.admin}` };
+  const metrics = await (await fetch(`${engine.url}/metrics`, { headers })).text();
+  assert.match(metrics, /^meterstorm_audit_days_total\{shard="0"\} [1-9]/m, "the audit has looked at some days");
+  assert.match(metrics, /^meterstorm_audit_mismatches\{shard="0"\} 0$/m);
   assert.equal(await engine.stop(), 0);
 }
 
