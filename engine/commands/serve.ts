@@ -44,7 +44,6 @@ async function serve(args: ServeArguments): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  log.info({ url: engine.url }, "listening");
   const end = (signal: string) => {
     log.info({ signal }, "draining");
     engine.close().then(
@@ -57,6 +56,8 @@ async function serve(args: ServeArguments): Promise<void> {
   };
   process.once("SIGTERM", end);
   process.once("SIGINT", end);
+  // Whoever reads this line may end the engine at once, politely.
+  log.info({ url: engine.url }, "listening");
   await engine.failed;
   await engine.close();
   process.exit(1);

@@ -128,8 +128,7 @@ class Engine {
       // An engine that is still starting needs its store.
       await this.running.ready();
       await this.#questDb!.kill();
-      const before = await this.#late();
-      await until("late readings come while the store is away", 30_000, async () => (await this.#late()) > before);
+      await until("late readings wait for the store", 30_000, async () => (await this.#waiting()) > 0);
     } else if (what === "store comes") {
       const { port, dataDir } = this.#questDb!;
       this.#questDb = await startQuestDb({ port, dataDir });
@@ -140,10 +139,11 @@ class Engine {
     }
   }
 
-  /** Readings that have come behind their meter's newest. */
-  async #late(): Promise<number> {
+  /** Late inputs that are not yet worked in. */
+  async #waiting(): Promise<number> {
     const { body } = await ask(this.running.url, "/metrics", null);
-    const counts = [...String(body).matchAll(/^meterstorm_readings_late_total\{.*\} (\d+)$/gm)];
+    const counts = [...String(body).matchAll(/^meterstorm_late_inputs_waiting\{.*\} (\d+)$/gm)];
+    assert.equal(counts.length, CLIENTS.length, "a metric is missing");
     return counts.reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
