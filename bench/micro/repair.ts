@@ -1,7 +1,7 @@
 import { calendarFor } from "../../engine/base/calendar.js";
 import { EntryWriter } from "../../engine/base/entries.js";
-import { defaultSettings } from "../../engine/base/settings.js";
-import { CompiledSettings } from "../../workers/kernels/compiled-settings.js";
+import { always, defaultSettings } from "../../engine/base/settings.js";
+import { CompiledTimeline } from "../../workers/kernels/compiled-timeline.js";
 import { type KnownRecord, knownReading, mergedRecords } from "../../workers/state/known-record.js";
 import { type KnownStretch, MeterRepair, Repair } from "../../workers/state/meter-repair.js";
 import { MeterRun } from "../../workers/state/meter-run.js";
@@ -20,7 +20,7 @@ const CHUNK = 200;
  * whole history again. And a history that comes newest first, so many readings at a time before what is known.
  */
 export function repairBench(): MicroBench {
-  const settings = new CompiledSettings({ ...defaultSettings("Europe/Madrid"), maxRate: 40 });
+  const timeline = new CompiledTimeline(always({ ...defaultSettings("Europe/Madrid"), maxRate: 40 }));
   calendarFor("Europe/Madrid");
   const all = Array.from(
     { length: DAYS * PER_DAY },
@@ -45,7 +45,7 @@ export function repairBench(): MicroBench {
 
   const repaired = (known: KnownStretch, lates: readonly KnownRecord[]): void => {
     out.reset();
-    const repair = new MeterRepair(settings, known, lates);
+    const repair = new MeterRepair(timeline, known, lates);
     let state: number;
     do state = repair.advance(64);
     while (state === Repair.GOES_ON);
@@ -53,7 +53,7 @@ export function repairBench(): MicroBench {
     rows = repair.writeRows(0, out);
   };
   const whole = (): void => {
-    const run = new MeterRun(settings);
+    const run = new MeterRun(timeline);
     for (const record of mergedRecords(without, [late])) run.feed(record);
     rows = run.readings.size;
   };

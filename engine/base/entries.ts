@@ -30,7 +30,8 @@ import { invariant } from "./errors.js";
  *           8 f64 ts | 16 f64 final | 24 f64 start | 32 u32 rev | 36 zero                                                                = 40
  *  NAME     info: NameType   subject: the number given to it
  *           8 u32 parent (a tenant's number; for a meter its tenant) | 12 u32 bytes of the text | 16 f64 detail | 24 UTF-8, padded with zeros
- *           detail of a METER is the number of its SETTINGS; the text of SETTINGS and of RULES (subject: the tenant) is JSON
+ *           detail of a METER, and of METER_SETTINGS (subject: the meter, from here on), is the number of its SETTINGS; the text of SETTINGS
+ *           (a timeline, or settings that never change) and of RULES (subject: the tenant) is JSON
  *  REJECT   info: index into REJECT_CODES   subject: datalogger
  *           8 f64 arrival ms | 16 f64 seq | 24 u32 index in the frame | 28 u32 bytes of the meter's id | 32 u32 bytes of raw | 36 zero
  *           40 meter id UTF-8, then raw UTF-8, padded together
@@ -60,7 +61,7 @@ export const Kind = {
 export const UnitType = { FRAME: 1, POST: 2, TICK: 3, CONTROL: 4, REPAIR: 5 } as const;
 /** Bits of an EXCHANGE's info. */
 export const ExchangeInfo = { WITHDRAWN: 1, NO_ROW: 2, LATE: 4 } as const;
-export const NameType = { TENANT: 1, DATALOGGER: 2, METER: 3, RULE: 4, SETTINGS: 5, RULES: 6 } as const;
+export const NameType = { TENANT: 1, DATALOGGER: 2, METER: 3, RULE: 4, SETTINGS: 5, RULES: 6, METER_SETTINGS: 7 } as const;
 export const PERIODS = ["quarter", "hour", "day"] as const;
 export type PeriodName = (typeof PERIODS)[number];
 export const SEVERITIES = ["info", "warning", "critical"] as const;

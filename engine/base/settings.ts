@@ -26,9 +26,21 @@ export interface MeterSettings {
   periods: readonly PeriodName[];
 }
 
-/** One entry of a tenant's `meters`: the first whose glob matches decides. */
+/** What decides a meter's rows from an instant on. */
+export interface SettingsStep {
+  /** Epoch milliseconds; the first step is in force since ever, from −Infinity on. */
+  from: number;
+  settings: MeterSettings;
+}
+
+/** A meter's settings over time: at least one step, in order; each differs from the one before in what decides rows. */
+export type MeterTimeline = readonly SettingsStep[];
+
+/** One entry of a tenant's `meters`: of those whose glob matches, the one with the latest `from` is in force, of equal ones the first. */
 export interface MeterEntry {
   match: string;
+  /** Epoch milliseconds from which on it counts; left out: since ever. */
+  from?: number;
   settings: MeterSettings;
 }
 
@@ -68,10 +80,80 @@ export interface TenantPlan {
   maxDataloggers: number;
 }
 
-/** The settings of a meter whose entry is the first that matches, or the tenant's defaults where none does. */
-export function settingsFor(plan: TenantPlan, meter: string): MeterSettings {
-  for (const entry of plan.meters) if (globMatches(entry.match, meter)) return entry.settings;
-  return defaultSettings(plan.timezone);
+/** Timelines by the entries that match, one object each, so that meters with the same are known by it. */
+const timelines = new WeakMap<TenantPlan, Map<string, MeterTimeline>>();
+
+/** The settings of a meter over time; where no entry is in force, the tenant's defaults. The same object for all meters of the same entries. */
+export function timelineFor(plan: TenantPlan, meter: string): MeterTimeline {
+  let known = timelines.get(plan);
+  if (known === undefined) {
+    known = new Map();
+    timelines.set(plan, known);
+  }
+  const matching: MeterEntry[] = [];
+  let key = "";
+  for (const [i, entry] of plan.meters.entries()) {
+    if (matching.some(({ from }) => from === entry.from) || !globMatches(entry.match, meter)) continue;
+    matching.push(entry);
+    key += `${i} `;
+  }
+  let timeline = known.get(key);
+  if (timeline === undefined) {
+    timeline = timelineOf(plan, matching);
+    known.set(key, timeline);
+  }
+  return timeline;
+}
+
+function timelineOf(plan: TenantPlan, matching: readonly MeterEntry[]): MeterTimeline {
+  const undated = matching.find(({ from }) => from === undefined)?.settings ?? defaultSettings(plan.timezone);
+  const steps = [...always(undated)];
+  const dated = matching.flatMap(({ from, settings }) => (from === undefined ? [] : [{ from, settings }]));
+  for (const step of dated.sort((a, b) => a.from - b.from)) {
+    const last = steps[steps.length - 1]!;
+    if (decidesAlike(last.settings, step.settings)) steps[steps.length - 1] = { from: last.from, settings: step.settings };
+    else steps.push(step);
+  }
+  return steps;
+}
+
+/** The step in force at an instant. */
+export function stepAt(timeline: MeterTimeline, ts: number): SettingsStep {
+  let index = timeline.length - 1;
+  while (index > 0 && ts < timeline[index]!.from) index--;
+  return timeline[index]!;
+}
+
+/** The settings of a meter that are in force at an instant, the newest ones unless it is given. */
+export function settingsFor(plan: TenantPlan, meter: string, ts: number = Number.POSITIVE_INFINITY): MeterSettings {
+  return stepAt(timelineFor(plan, meter), ts).settings;
+}
+
+/** Whether two settings make the same rows of whatever comes. */
+export function decidesAlike(a: MeterSettings, b: MeterSettings): boolean {
+  return a === b || decidingText(a) === decidingText(b);
+}
+
+/** All but what decides no row and may change at any time. */
+function decidingText(settings: MeterSettings): string {
+  return JSON.stringify({ ...settings, unit: "", expectMs: null });
+}
+
+/** A timeline as JSON: for one step just its settings. */
+export function timelineText(timeline: MeterTimeline): string {
+  return JSON.stringify(timeline.length === 1 ? timeline[0]!.settings : timeline);
+}
+
+/** The timeline that `timelineText` wrote; JSON has no −Infinity, so the first step's `from` is null there. */
+export function parseTimeline(text: string): MeterTimeline {
+  const parsed = JSON.parse(text) as MeterSettings | { from: number | null; settings: MeterSettings }[];
+  if (!Array.isArray(parsed)) return always(parsed);
+  return parsed.map(({ from, settings }) => ({ from: from ?? Number.NEGATIVE_INFINITY, settings }));
+}
+
+/** Settings that never change. */
+export function always(settings: MeterSettings): MeterTimeline {
+  return [{ from: Number.NEGATIVE_INFINITY, settings }];
 }
 
 export function defaultSettings(timezone: string): MeterSettings {

@@ -3,7 +3,6 @@ import test from "node:test";
 import fc from "fast-check";
 import { MemoryShard } from "../support/memory-shard.js";
 import { aSeries, inSomeOrder, type Series, type SeriesOptions } from "../support/series-generator.js";
-import { withoutFirstExchange } from "./first-exchange.js";
 import { looked } from "./looked.js";
 
 type Happening = "store" | "one unit" | "turns" | "snapshot" | "restart";
@@ -18,29 +17,27 @@ interface History extends Series {
 
 function aHistory(options: SeriesOptions): fc.Arbitrary<History> {
   const happening = fc.constantFrom<Happening[]>("store", "store", "one unit", "turns", "turns", "snapshot", "restart");
-  return aSeries(options)
-    .map(withoutFirstExchange)
-    .chain(({ settings, inputs }) =>
-      inSomeOrder(inputs).chain((arrivals) =>
-        fc
-          .record({
-            happenings: fc.array(fc.array(happening, { maxLength: 4 }), {
-              minLength: arrivals.length,
-              maxLength: arrivals.length,
-            }),
-            knownRecords: fc.constantFrom(10_000, 0),
-            start: fc.constantFrom(0, 0.5, 0.999),
-          })
-          .map((rest) => ({ settings, inputs, arrivals, ...rest })),
-      ),
-    );
+  return aSeries(options).chain((series) =>
+    inSomeOrder(series.inputs).chain((arrivals) =>
+      fc
+        .record({
+          happenings: fc.array(fc.array(happening, { maxLength: 4 }), {
+            minLength: arrivals.length,
+            maxLength: arrivals.length,
+          }),
+          knownRecords: fc.constantFrom(10_000, 0),
+          start: fc.constantFrom(0, 0.5, 0.999),
+        })
+        .map((rest) => ({ ...series, arrivals, ...rest })),
+    ),
+  );
 }
 
 let days = 0;
 
 /** Readings come in any order, are stored, mended and lost on the way to a restart, while the auditor goes round. */
-async function findsNothing({ settings, arrivals, happenings, knownRecords, start }: History): Promise<void> {
-  const shard = new MemoryShard(new Map([["m", settings]]), knownRecords);
+async function findsNothing({ timeline, arrivals, happenings, knownRecords, start }: History): Promise<void> {
+  const shard = new MemoryShard(new Map([["m", timeline]]), knownRecords);
   shard.audit(() => start);
   await shard.restart();
   try {
@@ -80,4 +77,11 @@ test("with gaps of months, too", async () => {
   days = 0;
   await fc.assert(fc.asyncProperty(aHistory({ maxSteps: 10 }), findsNothing), { numRuns: Number(process.env["RUNS"] ?? 60) });
   assert.ok(days > 0);
+});
+
+test("with settings that change from an instant on, too", async () => {
+  const numRuns = Number(process.env["RUNS"] ?? 100);
+  days = 0;
+  await fc.assert(fc.asyncProperty(aHistory({ longGaps: false, maxSteps: 40, changes: "all" }), findsNothing), { numRuns });
+  assert.ok(days > numRuns, `only ${days} days were looked at`);
 });

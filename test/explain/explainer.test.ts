@@ -151,10 +151,10 @@ test("from what the store holds around a figure comes the figure", async () => {
 });
 
 /** So many ordinary readings before and after a series that what lies behind its figures is read from the middle. */
-function amid({ settings, inputs }: Series, count: number): Series {
+function amid({ inputs, ...series }: Series, count: number): Series {
   const begin = inputs[0]!.ts;
   const lead = Array.from({ length: count }, (_, i) => ({ ts: begin - (count - i) * 600_000, value: 0 }));
-  return { settings, inputs: [...lead, ...inputs] };
+  return { ...series, inputs: [...lead, ...inputs] };
 }
 
 test("it is judged from the middle of a long history as from its beginning", async () => {

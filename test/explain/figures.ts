@@ -2,6 +2,7 @@ import { PERIODS, type PeriodName } from "../../engine/base/entries.js";
 import type { PeriodExplanation, ReadingExplanation } from "../../engine/base/explanation.js";
 import type { MeterSettings } from "../../engine/base/settings.js";
 import { CompiledSettings } from "../../workers/kernels/compiled-settings.js";
+import { CompiledTimeline } from "../../workers/kernels/compiled-timeline.js";
 import { RecordType } from "../../workers/kernels/record.js";
 import { explainPeriod } from "../../workers/state/explain-period.js";
 import { explainReading } from "../../workers/state/explain-reading.js";
@@ -22,7 +23,7 @@ export function recordsOf(settings: MeterSettings, inputs: readonly Input[]): Kn
 }
 
 function fed(settings: CompiledSettings, records: readonly KnownRecord[], keepFrom: number): JudgedRun {
-  const run = new JudgedRun(settings, keepFrom);
+  const run = new JudgedRun(CompiledTimeline.of(settings), keepFrom);
   for (const record of records) run.feed(record);
   return run;
 }

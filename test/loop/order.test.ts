@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { defaultSettings } from "../../engine/base/settings.js";
+import { defaultSettings, type MeterTimeline } from "../../engine/base/settings.js";
 import { reference } from "../reference/reference.js";
 import { MemoryShard } from "../support/memory-shard.js";
 import { aSeries, inSomeOrder, type Series, type SeriesOptions } from "../support/series-generator.js";
@@ -22,8 +22,8 @@ interface History extends Series {
 
 function aHistory(options: SeriesOptions): fc.Arbitrary<History> {
   const happening = fc.constantFrom<Happening[]>("store", "one unit", "turns", "turns", "snapshot", "restart");
-  return aSeries(options).chain(({ settings, inputs }) =>
-    inSomeOrder(inputs).chain((arrivals) =>
+  return aSeries(options).chain((series) =>
+    inSomeOrder(series.inputs).chain((arrivals) =>
       fc
         .record({
           happenings: fc.array(fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(happening, { maxLength: 3 })), {
@@ -32,39 +32,70 @@ function aHistory(options: SeriesOptions): fc.Arbitrary<History> {
           }),
           knownRecords: fc.constantFrom(10_000, 0),
         })
-        .map((rest) => ({ settings, inputs, arrivals, ...rest })),
+        .map((rest) => ({ ...series, arrivals, ...rest })),
     ),
   );
 }
 
-async function endsAsReference({ settings, inputs, arrivals, happenings, knownRecords }: History): Promise<void> {
-  const shard = new MemoryShard(new Map([["m", settings]]), knownRecords);
+/** All settings are known from the beginning, or each change only from the first restart on at which it may be adopted. */
+async function endsAsReference(history: History, changesLater: boolean): Promise<void> {
+  const { timeline, arrivals, happenings, knownRecords } = history;
+  let known: MeterTimeline = changesLater ? timeline.slice(0, 1) : timeline;
+  const shard = new MemoryShard(new Map([["m", known]]), knownRecords);
+  const restart = async () => {
+    if (known.length === timeline.length) return shard.restart();
+    const next = timeline.slice(0, known.length + 1);
+    const { book, directory } = shard.applier;
+    const isKnown = directory.meterCount > 0;
+    const isAllowed = !isKnown || !(next.at(-1)!.from <= book.decidedUntil(0));
+    if (isAllowed) {
+      await shard.restart(new Map([["m", next]]));
+      known = next;
+    } else {
+      await assert.rejects(shard.restart(new Map([["m", next]])), { code: "settings_changed" });
+    }
+  };
   try {
+    const taken = [];
     for (const [i, input] of arrivals.entries()) {
-      shard.give("m", input);
+      if (shard.give("m", input)) taken.push(input);
       for (const happening of happenings[i] ?? []) {
         if (happening === "store") shard.store();
         else if (happening === "one unit") shard.store(1);
         else if (happening === "turns") await shard.turns(3);
         else if (happening === "snapshot") shard.snapshot();
-        else await shard.restart();
+        else await restart();
       }
     }
     await shard.settle();
-    assert.deepEqual(plain(shard.rowsOf("m")), plain(reference(settings, inputs)));
+    assert.deepEqual(plain(shard.rowsOf("m")), plain(reference(known, taken)));
   } finally {
     await shard.close();
   }
 }
 
+function runs(usual: number): { numRuns: number } {
+  return { numRuns: Number(process.env["RUNS"] ?? usual) };
+}
+
 test("whatever order, batches, duplicates and restarts: the rows are those of the reference", async () => {
-  await fc.assert(fc.asyncProperty(aHistory({ longGaps: false }), endsAsReference), {
-    numRuns: Number(process.env["RUNS"] ?? 300),
-  });
+  const property = fc.asyncProperty(aHistory({ longGaps: false }), (history) => endsAsReference(history, false));
+  await fc.assert(property, runs(300));
 });
 
 test("with gaps of months, too", async () => {
-  await fc.assert(fc.asyncProperty(aHistory({ maxSteps: 8 }), endsAsReference), { numRuns: Number(process.env["RUNS"] ?? 60) });
+  const property = fc.asyncProperty(aHistory({ maxSteps: 8 }), (history) => endsAsReference(history, false));
+  await fc.assert(property, runs(60));
+});
+
+test("with settings that change from an instant on, too", async () => {
+  const property = fc.asyncProperty(aHistory({ longGaps: false, changes: "all" }), (history) => endsAsReference(history, false));
+  await fc.assert(property, runs(200));
+});
+
+test("with changes that come to be known in the middle of it, too", async () => {
+  const property = fc.asyncProperty(aHistory({ longGaps: false, changes: "all" }), (history) => endsAsReference(history, true));
+  await fc.assert(property, runs(200));
 });
 
 for (const kind of ["power", "gauge", "interval"] as const) {

@@ -202,9 +202,9 @@ for (const each of [COUNTERS[0]!, COUNTERS[6]!, OTHERS[1]!, OTHERS[5]!]) {
 
 type Happening = "store" | "turns" | "restart";
 
-const arrivals = aSeries({ longGaps: false }).chain(({ settings, inputs }) =>
+const arrivals = aSeries({ longGaps: false, changes: "some" }).chain(({ timeline, inputs }) =>
   fc.record({
-    settings: fc.constant(settings),
+    timeline: fc.constant(timeline),
     arrivals: inSomeOrder(inputs),
     happenings: fc.array(fc.constantFrom<Happening[]>("store", "turns", "turns", "restart"), { maxLength: 2 * inputs.length }),
     knownRecords: fc.constantFrom(10_000, 0),
@@ -214,8 +214,8 @@ const arrivals = aSeries({ longGaps: false }).chain(({ settings, inputs }) =>
 test("whatever comes late, every repair writes exactly the rows that differ", async () => {
   let repairs = 0;
   await fc.assert(
-    fc.asyncProperty(arrivals, async ({ settings, arrivals, happenings, knownRecords }) => {
-      const shard = new MemoryShard(new Map([["m", settings]]), knownRecords);
+    fc.asyncProperty(arrivals, async ({ timeline, arrivals, happenings, knownRecords }) => {
+      const shard = new MemoryShard(new Map([["m", timeline]]), knownRecords);
       const inputs = new TakenInputs();
       let input: Input;
       shard.onUnit = (unit) => {
@@ -225,9 +225,9 @@ test("whatever comes late, every repair writes exactly the rows that differ", as
           return;
         }
         repairs++;
-        const before = rowsOf(settings, inputs.taken);
+        const before = rowsOf(timeline, inputs.taken);
         inputs.mended(said);
-        const expected = changedRows(before, rowsOf(settings, inputs.taken));
+        const expected = changedRows(before, rowsOf(timeline, inputs.taken));
         try {
           assert.deepEqual(sorted(byIdentity(said.rows)), sorted(expected));
           assert.equal(rowCount(said.rows), expected.size, "a row is written twice");

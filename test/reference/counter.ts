@@ -2,6 +2,7 @@ import { Flag } from "../../engine/base/flags.js";
 import type { MeterSettings } from "../../engine/base/settings.js";
 import { type Exchange, type History, LONGEST_SPREAD_MS, type Reading, type Segment } from "./history.js";
 import { greatest, mostIn, rounded, shown, unitsOf } from "./scale.js";
+import type { Step } from "./steps.js";
 
 /** A value of the register at an instant. */
 interface Point {
@@ -92,14 +93,14 @@ function rollsOver(settings: MeterSettings, p: Point, i: Point, most: bigint | n
   return 10n * p.v >= 9n * modulus && 10n * i.v <= modulus;
 }
 
-function segment(from: number, to: number, delta: bigint, flags: number): Segment {
+function segment(step: Step, from: number, to: number, delta: bigint, flags: number): Segment {
   const length = BigInt(to - from);
   const upTo = (ts: number) => (ts >= to ? delta : ts <= from ? 0n : rounded(delta * BigInt(ts - from), length));
-  return { from, to, upTo, flags };
+  return { step, from, to, upTo, flags };
 }
 
-/** One pass over all records in time; at the ts of a reading an exchange comes after it. */
-export function counterHistory(settings: MeterSettings, readings: Reading[], exchanges: Exchange[]): History {
+/** One pass over all records of a series in time, each judged by the settings of its ts; at the ts of a reading an exchange comes after it. */
+export function counterHistory(readings: Reading[], exchanges: Exchange[]): History {
   const records = [...readings, ...exchanges].sort((a, b) => a.ts - b.ts || Number("exchange" in a) - Number("exchange" in b));
   const history: History = { judged: [], segments: [], records: records.map(({ ts }) => ts) };
   let p: Point | null = null;
@@ -109,6 +110,8 @@ export function counterHistory(settings: MeterSettings, readings: Reading[], exc
   let closedFlags = 0;
 
   for (const [k, record] of records.entries()) {
+    const { step } = record;
+    const { settings } = step;
     if ("exchange" in record) {
       if (record.exchange === null) continue;
       const final = { ts: record.ts, v: unitsOf(settings, record.exchange.final) };
@@ -117,7 +120,7 @@ export function counterHistory(settings: MeterSettings, readings: Reading[], exc
       if (p !== null && history.judged.length > 0) {
         if (agrees(settings, p, final)) {
           closed = (closed ?? 0n) + final.v - p.v;
-          history.segments.push(segment(p.ts, final.ts, final.v - p.v, Flag.EXCHANGE));
+          history.segments.push(segment(step, p.ts, final.ts, final.v - p.v, Flag.EXCHANGE));
           if (final.ts - p.ts > LONGEST_SPREAD_MS) closedFlags |= Flag.UNDISTRIBUTED;
         } else closedFlags |= Flag.QUESTIONABLE;
       }
@@ -126,16 +129,17 @@ export function counterHistory(settings: MeterSettings, readings: Reading[], exc
       continue;
     }
     const i: Point = { ts: record.ts, v: unitsOf(settings, record.value) };
-    if (epoch !== null && i.ts - epoch.since > settings.maxGapMs) epoch = null;
-    const verdict = judge(settings, p, i, nextAfter(settings, records, k), epoch);
+    const lately: Epoch | null = epoch !== null && i.ts - epoch.since <= settings.maxGapMs ? epoch : null;
+    const verdict = judge(settings, p, i, nextAfter(settings, records, k), lately);
     const accepted = verdict.baseline !== null;
     let { delta, flags } = verdict;
     if (record.conflict) flags |= Flag.CONFLICT;
     if (verdict.baseline !== null) {
+      epoch = lately;
       flags |= closedFlags;
       if (p !== null && delta !== null) {
         if (i.ts - p.ts > LONGEST_SPREAD_MS) flags |= Flag.UNDISTRIBUTED;
-        history.segments.push(segment(p.ts, i.ts, delta, flags));
+        history.segments.push(segment(step, p.ts, i.ts, delta, flags));
       }
       if (verdict.oldEpochGoesOn) epoch = null;
       if (verdict.opensEpoch && p !== null) epoch ??= { q: p, since: i.ts, firstJump: i.v - p.v, countedSinceQ: 0n };
@@ -148,7 +152,7 @@ export function counterHistory(settings: MeterSettings, readings: Reading[], exc
     }
     const { ts, value, rev } = record;
     const row = { ts, value, rev, delta: delta === null ? null : shown(settings, delta), flags };
-    history.judged.push({ row, at: ts, accepted });
+    history.judged.push({ row, step, at: ts, accepted });
   }
   return history;
 }

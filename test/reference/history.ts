@@ -1,4 +1,5 @@
 import type { ReadingRow } from "../../engine/store/interface.js";
+import type { Step } from "./steps.js";
 
 export interface ReadingInput {
   ts: number;
@@ -17,6 +18,7 @@ export type Input = ReadingInput | ExchangeInput;
 
 /** The reading that stands at its ts. */
 export interface Reading {
+  step: Step;
   ts: number;
   value: number;
   rev: number;
@@ -24,6 +26,7 @@ export interface Reading {
 }
 
 export interface Exchange {
+  step: Step;
   ts: number;
   exchange: { final: number; start: number } | null;
 }
@@ -31,6 +34,7 @@ export interface Exchange {
 /** A reading that has been judged. */
 export interface Judged {
   row: ReadingRow;
+  step: Step;
   /** When it counts: its ts, for an interval its end. */
   at: number;
   accepted: boolean;
@@ -38,6 +42,8 @@ export interface Judged {
 
 /** A stretch of time whose amount is known. */
 export interface Segment {
+  /** In force at its end. */
+  step: Step;
   from: number;
   to: number;
   /** The part of its amount up to an instant within it, in whole units; for lines the area, in units × ms ÷ 2. */

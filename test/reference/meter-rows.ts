@@ -1,4 +1,4 @@
-import type { MeterSettings } from "../../engine/base/settings.js";
+import type { MeterSettings, MeterTimeline } from "../../engine/base/settings.js";
 import type { ConsumptionRow, ReadingRow } from "../../engine/store/interface.js";
 import type { ExchangeInput, Input } from "./history.js";
 import { reference } from "./reference.js";
@@ -18,7 +18,7 @@ export interface MeterRows {
 }
 
 /** The rows that the rules give all that a meter sent, in whatever order. */
-export function rowsOf(settings: MeterSettings, inputs: readonly Input[]): MeterRows {
+export function rowsOf(settings: MeterSettings | MeterTimeline, inputs: readonly Input[]): MeterRows {
   return { ...reference(settings, inputs), exchanges: exchangeRows(inputs) };
 }
 

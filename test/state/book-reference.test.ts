@@ -11,16 +11,24 @@ function plain(rows: unknown): unknown {
   return JSON.parse(JSON.stringify(rows));
 }
 
-function agrees({ settings, inputs }: Series): void {
+function agrees({ timeline, inputs }: Series): void {
   const book = new MeterBook(1);
-  book.open(0, settings);
+  book.open(0, timeline);
   const arrivals = inTimeOrder(inputs);
-  assert.deepEqual(plain(tablesOf(book, 0, arrivals).rows()), plain(reference(settings, inputs)));
+  assert.deepEqual(plain(tablesOf(book, 0, arrivals).rows()), plain(reference(timeline, inputs)));
+}
+
+function runs(usual: number): { numRuns: number } {
+  return { numRuns: Number(process.env["RUNS"] ?? usual) };
 }
 
 test("whatever arrives in order of time ends in the rows of the reference", () => {
-  fc.assert(fc.property(aSeries({ longGaps: false }), agrees), { numRuns: 400 });
+  fc.assert(fc.property(aSeries({ longGaps: false }), agrees), runs(400));
 });
 test("years of gaps, too", () => {
-  fc.assert(fc.property(aSeries({ maxSteps: 8 }), agrees), { numRuns: 60 });
+  fc.assert(fc.property(aSeries({ maxSteps: 8 }), agrees), runs(60));
+});
+
+test("whatever of its settings changes from an instant on", () => {
+  fc.assert(fc.property(aSeries({ longGaps: false, changes: "all" }), agrees), runs(400));
 });

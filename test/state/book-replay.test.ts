@@ -10,8 +10,8 @@ import { give } from "./tables.js";
 const INPUT_KINDS: readonly number[] = [Kind.READING, Kind.INPUT, Kind.LATE, Kind.EXCHANGE];
 
 /** A series as it arrives in any order, some of it twice. */
-const anyOrder = aSeries({ longGaps: false }).chain(({ settings, inputs }) =>
-  inSomeOrder(inputs).map((arrivals): Series => ({ settings, inputs: arrivals })),
+const anyOrder = aSeries({ longGaps: false, changes: "some" }).chain((series) =>
+  inSomeOrder(series.inputs).map((arrivals): Series => ({ ...series, inputs: arrivals })),
 );
 
 /** The inputs that a replay finds in entries. */
@@ -30,9 +30,9 @@ function inputsIn(entries: Uint8Array): Input[] {
   return found;
 }
 
-function opened({ settings }: Series): MeterBook {
+function opened({ timeline }: Series): MeterBook {
   const book = new MeterBook(1);
-  book.open(0, settings);
+  book.open(0, timeline);
   return book;
 }
 

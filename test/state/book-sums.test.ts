@@ -5,18 +5,12 @@ import { calendarFor } from "../../engine/base/calendar.js";
 import { Flag } from "../../engine/base/flags.js";
 import type { ConsumptionRow } from "../../engine/store/interface.js";
 import { MeterBook } from "../../workers/state/book.js";
-import type { Input } from "../reference/history.js";
 import { aSeries } from "../support/series-generator.js";
 import { inTimeOrder, tablesOf } from "./tables.js";
 
-/**
- * Amounts of whole units, decimals 0 and multiplier 1, so that sums of doubles are exact. Without exchanges at the very instant
- * of the first reading of all: what those close may belong to periods before it, which have no row.
- */
+/** Amounts of whole units, decimals 0 and multiplier 1, so that sums of doubles are exact. */
 const someCounters = aSeries({ kinds: ["counter"], longGaps: false, largestUnits: 2 ** 30 }).map(({ settings, inputs }) => ({
-  inputs: inputs
-    .filter((input) => !("exchange" in input) || input.ts !== firstReading(inputs))
-    .map((input) => ("exchange" in input ? input : { ...input, value: Math.round(input.value) })),
+  inputs: inputs.map((input) => ("exchange" in input ? input : { ...input, value: Math.round(input.value) })),
   settings: {
     ...settings,
     decimals: 0,
@@ -26,10 +20,6 @@ const someCounters = aSeries({ kinds: ["counter"], longGaps: false, largestUnits
     periods: ["quarter", "hour", "day"] as const,
   },
 }));
-
-function firstReading(inputs: readonly Input[]): number {
-  return Math.min(...inputs.filter((input) => !("exchange" in input)).map(({ ts }) => ts));
-}
 
 test("quarters add up to their hour and hours to their day, in whole units", () => {
   let compared = 0;

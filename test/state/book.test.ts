@@ -156,10 +156,10 @@ test("an exchange is always written, one behind the newest record for a repair, 
 
 test("values beyond 2^53 units of the resolution are not accepted", () => {
   const book = bookOf({ decimals: 1 });
-  assert.equal(book.accepts(0, 900_719_925_474_099.2), true);
-  assert.equal(book.accepts(0, -900_719_925_474_099.2), true);
-  assert.equal(book.accepts(0, 900_719_925_474_099.5), false);
-  assert.equal(book.accepts(0, Number.MAX_VALUE), false);
+  assert.equal(book.accepts(0, START_MS, 900_719_925_474_099.2), true);
+  assert.equal(book.accepts(0, START_MS, -900_719_925_474_099.2), true);
+  assert.equal(book.accepts(0, START_MS, 900_719_925_474_099.5), false);
+  assert.equal(book.accepts(0, START_MS, Number.MAX_VALUE), false);
 });
 
 test("running tells the newest reading and what its periods have so far", () => {

@@ -19,7 +19,7 @@ export class Tables {
       const flags = views.u32[word]! >>> 8;
       const number = (index: number) => views.f64[double + index]!;
       const ts = number(1);
-      if (kind === Kind.READING || kind === Kind.REWRITE || kind === Kind.LATE) {
+      if (kind === Kind.READING || kind === Kind.REWRITE) {
         this.#readings.set(ts, { ts, value: number(2), rev: views.u32[word + 8]!, delta: orNull(number(3)), flags });
       } else if (kind === Kind.PERIOD) {
         const period = PERIODS[views.u32[word + 13]!]!;

@@ -1,9 +1,10 @@
 import type { Clock } from "../../engine/base/clock.js";
 import { EntryWriter, ExchangeInfo, entryBytes, Kind, PERIODS, UnitType, viewsOf } from "../../engine/base/entries.js";
-import type { MeterSettings, TenantPlan } from "../../engine/base/settings.js";
+import { always, type MeterEntry, type MeterSettings, type MeterTimeline, type TenantPlan } from "../../engine/base/settings.js";
 import { addRow, emptyPeriods } from "../../engine/store/history.js";
 import type { HistoryRange, MeterHistory, MeterPeriods } from "../../engine/store/interface.js";
 import type { Journal } from "../../workers/journal/journal.js";
+import { adoptSettings } from "../../workers/loop/adopt-settings.js";
 import { Applier } from "../../workers/loop/applier.js";
 import { Auditor } from "../../workers/loop/auditor.js";
 import { InTurn } from "../../workers/loop/explain-turns.js";
@@ -38,6 +39,15 @@ export class HurryingClock implements Clock {
 
 export type StoredRows = ReturnType<Tables["rows"]>;
 
+function planOf(settings: ReadonlyMap<string, MeterSettings | MeterTimeline>): TenantPlan {
+  const meters = [...settings].flatMap(([match, each]) =>
+    ("kind" in each ? always(each) : each).map(
+      ({ from, settings }): MeterEntry => (from === Number.NEGATIVE_INFINITY ? { match, settings } : { match, from, settings }),
+    ),
+  );
+  return { id: TENANT, timezone: "UTC", meters, rules: [], maxMeters: 1_000_000, maxDataloggers: 10 };
+}
+
 interface Store {
   tables: Tables;
   exchanges: Map<number, { final: number; start: number; rev: number }>;
@@ -45,7 +55,7 @@ interface Store {
 
 /** A shard without disk and network: inputs become units, units are kept, and a store in memory takes them when it is told to. */
 export class MemoryShard {
-  readonly #plan: TenantPlan;
+  #plan: TenantPlan;
   readonly #units: Uint8Array[] = [];
   #appended = 0;
   #stored = 0;
@@ -73,15 +83,8 @@ export class MemoryShard {
   /** Known records that may be kept in memory. */
   readonly #knownRecords: number;
 
-  constructor(settings: ReadonlyMap<string, MeterSettings>, knownRecords = 10_000) {
-    this.#plan = {
-      id: TENANT,
-      timezone: "UTC",
-      meters: [...settings].map(([match, each]) => ({ match, settings: each })),
-      rules: [],
-      maxMeters: 1_000_000,
-      maxDataloggers: 10,
-    };
+  constructor(settings: ReadonlyMap<string, MeterSettings | MeterTimeline>, knownRecords = 10_000) {
+    this.#plan = planOf(settings);
     this.#knownRecords = knownRecords;
     this.#open();
   }
@@ -95,6 +98,7 @@ export class MemoryShard {
     }
     const replayer = new Replayer(this.applier, 0);
     for (const unit of this.#units.slice(first)) replayer.replay(unit);
+    adoptSettings(this.applier, [this.#plan], NOW_MS, (units) => this.#journal.append(units));
     const turns = new InTurn();
     const history = (ranges: readonly HistoryRange[]) => turns.take(() => this.#history(ranges));
     const consumption = (ranges: readonly HistoryRange[]) => turns.take(() => this.#consumption(ranges));
@@ -149,9 +153,9 @@ export class MemoryShard {
     },
   };
 
-  /** One input of a meter, in a unit of its own. */
-  give(meter: string, input: Input): void {
-    this.giveAll([{ meter, input }]);
+  /** One input of a meter, in a unit of its own. Whether it was taken. */
+  give(meter: string, input: Input): boolean {
+    return this.giveAll([{ meter, input }]) === 1;
   }
 
   /** An exchange that was once taken, whatever would be said of it now. */
@@ -164,26 +168,29 @@ export class MemoryShard {
     this.#journal.append(out.bytes());
   }
 
-  /** Some inputs as one frame. */
-  giveAll(inputs: readonly { meter: string; input: Input }[]): void {
+  /** Some inputs as one frame. How many were taken. */
+  giveAll(inputs: readonly { meter: string; input: Input }[]): number {
     const { out } = this.applier;
     out.reset();
     const datalogger = this.applier.dataloggerNumber(TENANT, "d1");
     this.applier.datalogger = datalogger;
     out.beginUnit(UnitType.POST, NOW_MS, datalogger, 0, 0, 0);
     this.applier.nameDatalogger(TENANT, "d1");
+    let taken = 0;
     for (const { meter, input } of inputs) {
       const number = this.applier.meter(0, meter, datalogger, false);
       const { ts, rev = 0 } = input;
-      if ("value" in input) this.applier.reading(number, ts, input.value, rev, NOW_MS);
-      else {
+      if ("value" in input) {
+        if (this.applier.reading(number, ts, input.value, rev, NOW_MS) === 0) taken++;
+      } else {
         const { final, start } = input.exchange ?? { final: Number.NaN, start: Number.NaN };
-        this.applier.exchange(number, ts, final, start, rev, NOW_MS);
+        if (this.applier.exchange(number, ts, final, start, rev, NOW_MS) === 0) taken++;
       }
     }
     out.endUnit(inputs.length);
     this.#journal.append(out.bytes());
     if (this.applier.takeLate() > 0) this.mender.notify();
+    return taken;
   }
 
   /** The store takes what was computed; `most` units at most. */
@@ -294,12 +301,20 @@ export class MemoryShard {
     this.#snapshot = { unit: this.#units.length, sections };
   }
 
-  /** The process dies and starts again from its snapshot and journal. */
-  async restart(): Promise<void> {
+  /** The process dies and starts again from its snapshot and journal, with other settings where they are given. */
+  async restart(settings?: ReadonlyMap<string, MeterSettings | MeterTimeline>): Promise<void> {
     await this.auditor?.stop();
     await this.mender.stop();
     await this.turns(4);
-    this.#open();
+    const before = this.#plan;
+    if (settings !== undefined) this.#plan = planOf(settings);
+    try {
+      this.#open();
+    } catch (error) {
+      this.#plan = before;
+      this.#open();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

@@ -1,11 +1,14 @@
 import fc from "fast-check";
-import { defaultSettings, type MeterKind, type MeterSettings } from "../../engine/base/settings.js";
+import { defaultSettings, type MeterKind, type MeterSettings, type MeterTimeline } from "../../engine/base/settings.js";
 import { MINUTE_MS } from "../../engine/base/zone.js";
 import type { Input } from "../reference/history.js";
+import { aChange, type Change, timelineWith } from "./series-changes.js";
 import { aStep, play } from "./series-steps.js";
 
-/** A meter's settings and all that it ever sent, in order of time (of one ts: in some order). */
+/** A meter's settings over time and all that it ever sent, in order of time (of one ts: in some order). */
 export interface Series {
+  timeline: MeterTimeline;
+  /** Those of its beginning. */
   settings: MeterSettings;
   inputs: Input[];
 }
@@ -19,17 +22,19 @@ export interface SeriesOptions {
   largestUnits?: number;
   /** Gaps of 92 days and more, which make thousands of rows; default true. */
   longGaps?: boolean;
+  /** How many of the series have settings that change, once or twice; default: none, and `settings` are all that there is. */
+  changes?: "none" | "some" | "all";
 }
 
 const KINDS: readonly MeterKind[] = ["counter", "counter", "counter", "interval", "power", "gauge"];
 
 /**
  * Series of meters as they are: registers that move, stand still, tremble by a step, restart, roll over, are exchanged with and without
- * a word; single values far off; gaps; contradictions; all that around the nights when clocks change. They shrink to few steps of an
- * ordinary meter in UTC.
+ * a word; single values far off; gaps; contradictions; all that around the nights when clocks change, some with other settings from an
+ * instant on. They shrink to few steps of an ordinary meter in UTC.
  */
 export function aSeries(options: SeriesOptions = {}): fc.Arbitrary<Series> {
-  const { kinds = KINDS, maxSteps = 20, largestUnits = 2 ** 45, longGaps = true } = options;
+  const { kinds = KINDS, maxSteps = 20, largestUnits = 2 ** 45, longGaps = true, changes = "none" } = options;
   return fc
     .record({
       settings: someSettings(kinds),
@@ -37,11 +42,23 @@ export function aSeries(options: SeriesOptions = {}): fc.Arbitrary<Series> {
       start: fc.record({ fraction: fc.constantFrom(0, 0, 0.5, 0.95, 0.9999), units: fc.nat({ max: 100_000 }) }),
       cadenceMs: fc.constantFrom(15, 1, 7, 10, 30, 60, 240).map((minutes) => minutes * MINUTE_MS),
       steps: fc.array(aStep(largestUnits, longGaps), { minLength: 1, maxLength: maxSteps }),
+      changed: someChanges(kinds, maxSteps, changes),
     })
-    .map(({ settings: without, place, start, cadenceMs, steps }) => {
+    .map(({ settings: without, place, start, cadenceMs, steps, changed }) => {
       const settings = { ...without, timezone: place.timezone };
-      return { settings, inputs: play(settings, place.startMs, start, cadenceMs, steps) };
+      const timeline = timelineWith(settings, changed, place.startMs, cadenceMs);
+      return { timeline, settings, inputs: play(timeline, place.startMs, start, cadenceMs, steps) };
     });
+}
+
+function someChanges(kinds: readonly MeterKind[], maxSteps: number, changes: "none" | "some" | "all"): fc.Arbitrary<Change[]> {
+  const other = fc
+    .record({ settings: someSettings(kinds), place: aPlace })
+    .map(({ settings, place: { timezone } }) => ({ ...settings, timezone }));
+  const few = (minLength: number) => fc.array(aChange(other, maxSteps), { minLength, maxLength: 2 });
+  if (changes === "all") return few(1);
+  const none = fc.constant<Change[]>([]);
+  return changes === "none" ? none : fc.oneof({ weight: 4, arbitrary: none }, { weight: 1, arbitrary: few(1) });
 }
 
 /** The same inputs in some order of arrival, some of them twice: the rows may not change. */

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { MeterSettings } from "../../engine/base/settings.js";
+import { type MeterTimeline, stepAt } from "../../engine/base/settings.js";
 import { HOUR_MS, MINUTE_MS } from "../../engine/base/zone.js";
 import type { Input } from "../reference/history.js";
 
@@ -96,18 +96,15 @@ function aPause(longGaps: boolean): fc.Arbitrary<Pause> {
 
 /** What the steps make a meter send. Only counters are exchanged; the others show what they measure, not a sum. */
 export function play(
-  settings: MeterSettings,
+  timeline: MeterTimeline,
   startMs: number,
   start: { fraction: number; units: number },
   cadenceMs: number,
   steps: readonly Step[],
 ): Input[] {
-  const scale = 10 ** settings.decimals;
-  const isCounter = settings.kind === "counter";
-  const step = Math.round(settings.step * scale);
-  const modulus = settings.modulus === null ? null : Math.round(settings.modulus * scale);
   const inputs: Input[] = [];
   let ts = startMs;
+  let { settings, scale, isCounter, step, modulus } = meterAt(timeline, ts);
   let register = modulus === null ? start.units : Math.floor(start.fraction * modulus);
   let shown = register;
 
@@ -124,6 +121,7 @@ export function play(
     const ms = pause.is === "cadence" ? cadenceMs : pause.is === "time" ? pause.ms : settings.maxGapMs + pause.plusMs;
     const stays = event.is === "contradicts itself" || (event.is === "is exchanged" && event.atReading);
     if (k > 0 && !(stays && inputs.length > 0)) ts += ms;
+    ({ settings, scale, isCounter, step, modulus } = meterAt(timeline, ts));
     switch (event.is) {
       case "moves":
         move(event.steps * step + event.units);
@@ -161,6 +159,18 @@ export function play(
     }
   }
   return inputs;
+}
+
+function meterAt(timeline: MeterTimeline, ts: number) {
+  const { settings } = stepAt(timeline, ts);
+  const scale = 10 ** settings.decimals;
+  return {
+    settings,
+    scale,
+    isCounter: settings.kind === "counter",
+    step: Math.round(settings.step * scale),
+    modulus: settings.modulus === null ? null : Math.round(settings.modulus * scale),
+  };
 }
 
 function exchangeInputs(ts: number, final: number, start: number, later: "" | "withdrawn" | "corrected"): Input[] {

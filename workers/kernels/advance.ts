@@ -3,8 +3,11 @@ import type { CompiledSettings } from "./compiled-settings.js";
 import { coverInterval } from "./interval.js";
 import { Case, type MeterRecord, RecordType } from "./record.js";
 
-/** Moves a baseline on by a record that was judged against it. */
-export function advance(settings: CompiledSettings, base: Baseline, record: MeterRecord): void {
+/** Moves a baseline on by a record that was judged against it; the first one of another register leaves nothing of what was. */
+export function advance(base: Baseline, record: MeterRecord): void {
+  const { settings } = record;
+  if (!base.isFor(settings)) base.clear();
+  base.settings = settings;
   if (record.type === RecordType.EXCHANGE) {
     afterExchange(base, record);
     return;
@@ -25,8 +28,7 @@ function afterExchange(base: Baseline, exchange: MeterRecord): void {
 }
 
 function afterReading(settings: CompiledSettings, base: Baseline, reading: MeterRecord): void {
-  // A net register may run either way, so none of its epochs is ever taken back.
-  if (settings.isCounter && !settings.net) keepEpoch(settings, base, reading);
+  if (settings.isCounter) keepEpoch(settings, base, reading);
   if (reading.case === Case.RETURN) {
     base.units = Math.max(reading.units, base.beforeUnits);
     base.forgetEpoch();
@@ -42,7 +44,8 @@ function keepEpoch(settings: CompiledSettings, base: Baseline, reading: MeterRec
   const amount = Number.isNaN(reading.amount) ? 0 : reading.amount;
   if (reading.ts - base.epochTs <= settings.maxGapMs) {
     base.counted += amount;
-  } else if (reading.case === Case.NEW_EPOCH) {
+  } else if (reading.case === Case.NEW_EPOCH && !settings.net) {
+    // A net register may run either way, so none of its epochs is ever taken back.
     base.epochTs = reading.ts;
     base.beforeTs = base.ts;
     base.beforeUnits = base.units;

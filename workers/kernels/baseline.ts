@@ -1,5 +1,9 @@
+import type { CompiledSettings } from "./compiled-settings.js";
+
 /** What the records before a reading leave for its judgement. */
 export class Baseline {
+  /** By which the last record was judged; null: there was none. */
+  settings: CompiledSettings | null = null;
   /** Time and units of the last accepted reading; NaN: none yet. Of intervals, the latest end. */
   ts = Number.NaN;
   units = Number.NaN;
@@ -28,6 +32,7 @@ export class Baseline {
   closedFlags = 0;
 
   clear(): void {
+    this.settings = null;
     this.ts = Number.NaN;
     this.units = Number.NaN;
     this.read = false;
@@ -38,6 +43,7 @@ export class Baseline {
   }
 
   copy(other: Baseline): void {
+    this.settings = other.settings;
     this.ts = other.ts;
     this.units = other.units;
     this.read = other.read;
@@ -51,6 +57,11 @@ export class Baseline {
     this.exchanged = other.exchanged;
     this.closed = other.closed;
     this.closedFlags = other.closedFlags;
+  }
+
+  /** Whether a record that is judged by these settings goes on from it: not where the register has become another one. */
+  isFor(settings: CompiledSettings): boolean {
+    return this.settings === settings || this.settings === null || this.settings.series === settings.series;
   }
 
   /** Whether there is more to it than time and units. */

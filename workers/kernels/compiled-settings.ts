@@ -16,9 +16,40 @@ const MAX_UNITS = 2 ** 53;
 /** Area under power is in half units × ms, so this many make a unit. */
 const AREA_PER_UNIT = 2 * HOUR_MS;
 
-/** A meter's settings made ready for arithmetic in whole units of its resolution (10^-decimals of the number that arrives). */
+/** Where settings stand in a meter's timeline; `CompiledTimeline` works it out. */
+export interface StepPlace {
+  /** In force: from ≤ ts < until. */
+  from: number;
+  until: number;
+  /** Number of the step. */
+  index: number;
+  /** Steps of one series go on from each other's baselines; where the next series begins everything starts anew. */
+  series: number;
+  seriesFrom: number;
+  seriesUntil: number;
+}
+
+const ALWAYS: StepPlace = {
+  from: Number.NEGATIVE_INFINITY,
+  until: Number.POSITIVE_INFINITY,
+  index: 0,
+  series: 0,
+  seriesFrom: Number.NEGATIVE_INFINITY,
+  seriesUntil: Number.POSITIVE_INFINITY,
+};
+
+/**
+ * One step of a meter's settings made ready for arithmetic in whole units of its resolution (10^-decimals of the number that arrives).
+ * Its periods lie within the step: those of the calendar, cut where it begins and ends.
+ */
 export class CompiledSettings {
   readonly settings: MeterSettings;
+  readonly from: number;
+  readonly until: number;
+  readonly index: number;
+  readonly series: number;
+  readonly #seriesFrom: number;
+  readonly #seriesUntil: number;
   readonly calendar: Calendar;
   readonly isCounter: boolean;
   readonly isInterval: boolean;
@@ -32,6 +63,7 @@ export class CompiledSettings {
   readonly maxGapMs: number;
   /** Whether there is a greatest rate. */
   readonly isBounded: boolean;
+  /** Smallest movement of the register, in units. */
   readonly step: number;
   /** How far a register may seem to run backwards. */
   readonly jitter: number;
@@ -52,10 +84,16 @@ export class CompiledSettings {
   readonly #digits: number;
   readonly #divisor: number;
 
-  constructor(settings: MeterSettings) {
+  constructor(settings: MeterSettings, place: StepPlace = ALWAYS) {
     const scale = 10 ** settings.decimals;
     const { digits, decimals } = decimalParts(settings.multiplier);
     this.settings = settings;
+    this.from = place.from;
+    this.until = place.until;
+    this.index = place.index;
+    this.series = place.series;
+    this.#seriesFrom = place.seriesFrom;
+    this.#seriesUntil = place.seriesUntil;
     this.calendar = calendarFor(settings.timezone);
     this.isCounter = settings.kind === "counter";
     this.isInterval = settings.kind === "interval";
@@ -110,25 +148,65 @@ export class CompiledSettings {
     return moved <= bound && moved >= (this.net ? -bound : -this.jitter);
   }
 
-  /** Where the interval labelled `ts` begins. */
+  /** Where the interval labelled `ts` begins; none reaches over the beginning of its series. */
   intervalStart(ts: number): number {
+    return Math.max(this.#wholeIntervalStart(ts), this.#seriesFrom);
+  }
+
+  /** Where it ends: not behind the end of its series. */
+  intervalEnd(ts: number): number {
+    return Math.min(this.#wholeIntervalEnd(ts), this.#seriesUntil);
+  }
+
+  /** How long it is, whatever is cut off. */
+  intervalLength(ts: number): number {
+    return this.#wholeIntervalEnd(ts) - this.#wholeIntervalStart(ts);
+  }
+
+  #wholeIntervalStart(ts: number): number {
     if (this.labelsStart) return ts;
     return Number.isNaN(this.intervalMs) ? this.calendar.shiftDay(ts, -1) : ts - this.intervalMs;
   }
 
-  intervalEnd(ts: number): number {
+  #wholeIntervalEnd(ts: number): number {
     if (!this.labelsStart) return ts;
     return Number.isNaN(this.intervalMs) ? this.calendar.shiftDay(ts, 1) : ts + this.intervalMs;
   }
 
+  /** When a reading of this instant counts. */
+  countsAt(ts: number): number {
+    return this.isInterval ? this.intervalEnd(ts) : ts;
+  }
+
+  /** Whether there are rows of a period (an index into PERIODS). */
+  keeps(period: number): boolean {
+    return this.periods.includes(period);
+  }
+
+  /** Start of the period in which an instant of this step lies; of one that is not kept, the step's. */
+  periodStart(period: number, ts: number): number {
+    if (!this.keeps(period)) return this.from;
+    return Math.max(this.calendar.start(period, ts), this.from);
+  }
+
+  periodEnd(period: number, ts: number): number {
+    if (!this.keeps(period)) return this.until;
+    return Math.min(this.calendar.end(period, ts), this.until);
+  }
+
   /** Where the longest of its periods begins in which `ts` lies. */
   largestPeriodStart(ts: number): number {
-    return this.calendar.start(this.#longest, ts);
+    return Math.max(this.calendar.start(this.#longest, ts), this.from);
   }
 
   /** Where it ends. */
   largestPeriodEnd(ts: number): number {
-    return this.calendar.end(this.#longest, ts);
+    return Math.min(this.calendar.end(this.#longest, ts), this.until);
+  }
+
+  /** Whether what a record of that step amounts to can be shown in periods of this one: intervals count wherever there are intervals. */
+  shows(other: CompiledSettings): boolean {
+    return other === this || other.series === this.series || (other.isInterval && this.isInterval);
   }
 
   /** A level as a row shows it. */

@@ -20,8 +20,8 @@ export function judgeInterval(settings: CompiledSettings, base: Baseline, readin
   reading.amount = reading.units;
   reading.delta = reading.units;
   const overlapsLast = from < base.ts;
-  const overlaps = overlapsLast || (next !== null && settings.intervalStart(next.ts) < reading.at);
-  const impossible = (reading.units < 0 && !settings.net) || reading.units > settings.mostIn(reading.at - from);
+  const overlaps = overlapsLast || (next !== null && next.settings.intervalStart(next.ts) < reading.at);
+  const impossible = (reading.units < 0 && !settings.net) || reading.units > settings.mostIn(settings.intervalLength(reading.ts));
   reading.flags = overlaps || impossible ? Flag.QUESTIONABLE : 0;
   reading.coverFrom = overlapsLast ? base.ts : from;
   const hasHead = from < base.blockFrom;

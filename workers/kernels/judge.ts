@@ -1,17 +1,24 @@
 import { Flag } from "../../engine/base/flags.js";
 import { limits } from "../../engine/base/limits.js";
-import type { Baseline } from "./baseline.js";
+import { Baseline } from "./baseline.js";
 import type { CompiledSettings } from "./compiled-settings.js";
 import { judgeInterval } from "./interval.js";
 import { judgeCounter } from "./judge-counter.js";
 import { Case, type MeterRecord, RecordType } from "./record.js";
 import { productLow } from "./wide.js";
 
+/** What a record of another register is judged against. */
+const NOTHING = new Baseline();
+
 /**
  * Decides a record's delta, flags and segment from the baseline before it and the next record (`null` while it
  * is the newest). Changes nothing else, so it can be asked again when the next record arrives or is corrected.
+ * Neither a baseline nor a next record of another series of settings tells it anything.
  */
-export function judge(settings: CompiledSettings, base: Baseline, record: MeterRecord, next: MeterRecord | null): void {
+export function judge(before: Baseline, record: MeterRecord, after: MeterRecord | null): void {
+  const { settings } = record;
+  const base = before.isFor(settings) ? before : NOTHING;
+  const next = after !== null && after.settings.series === settings.series ? after : null;
   if (record.type === RecordType.EXCHANGE) judgeExchange(settings, base, record);
   else if (settings.isCounter) judgeCounter(settings, base, record, next);
   else if (settings.isInterval) judgeInterval(settings, base, record, next);

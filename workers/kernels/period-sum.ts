@@ -54,45 +54,49 @@ export class PeriodSum {
     this.max = other.max;
   }
 
-  /** Adds what one judged record brings to this period, wherever it lies. */
+  /** Adds what one judged record brings to this period, wherever it lies; `settings` are in force at the period's start. */
   add(settings: CompiledSettings, record: MeterRecord): void {
     if (record.type === RecordType.NONE) return;
-    const { at } = record;
-    if (record.reachFrom < this.end && at > this.start) this.flags |= REACHED;
+    const { at, reachFrom } = record;
     const isWithin = at > this.start && at <= this.end;
+    // A stretch of no length lies, as the record at its end, in the period that ends there.
+    if (at > this.start && (reachFrom < this.end || (isWithin && reachFrom === at))) this.flags |= REACHED;
     if (isWithin && record.type === RecordType.READING) {
       this.flags |= record.flags;
       if (record.accepted) this.readings++;
-      if (settings.isLine) this.#level(record.units, record.units);
+      if (settings.isLine && settings.shows(record.settings)) this.#level(record.units, record.units);
     }
-    if (!isSpread(record)) return;
+    if (!isSpread(record) || !settings.shows(record.settings)) return;
     const { from } = record;
     if (from < this.end && at > this.start) this.#segment(settings, record);
     else if (from === at && isWithin) {
       // An exchange at the very instant of a reading closes a stretch of no length.
-      this.#plus(record.amount);
+      this.#plusUnits(settings, record, record.amount, 0);
       this.flags |= record.flags | KNOWN;
+      if (record.settings.isInterval) this.flags |= REACHED;
     }
   }
 
+  /** What a stretch is like is said by the settings at its end, how much of it lies here in units of the period's. */
   #segment(settings: CompiledSettings, record: MeterRecord): void {
     const { from, at, amount } = record;
+    const { isLine, isInterval, maxGapMs } = record.settings;
     const begin = Math.max(from, this.start);
     const until = Math.min(at, this.end);
     const length = at - from;
     this.flags |= record.flags | KNOWN;
-    if (settings.isLine) {
+    if (isLine) {
       this.#plusLine(record, until - from, length, 1);
       if (begin > from) this.#plusLine(record, begin - from, length, -1);
-    } else if (begin === from && until === at) this.#plus(amount);
-    else this.#plus(share(amount, until - from, length) - share(amount, begin - from, length));
-    if (settings.isInterval) {
+    } else if (begin === from && until === at) this.#plusUnits(settings, record, amount, 0);
+    else this.#plusUnits(settings, record, share(amount, until - from, length), share(amount, begin - from, length));
+    if (isInterval) {
       this.flags |= REACHED;
       this.#cover(record.coverFrom, at);
       this.#cover(record.headFrom, record.headTo);
-    } else if (length <= settings.maxGapMs) this.coveredMs += until - begin;
-    if (length > settings.maxGapMs || length >= 2 * NOMINAL_MS[this.period]!) this.flags |= Flag.ESTIMATED;
-    if (settings.isLine) {
+    } else if (length <= maxGapMs) this.coveredMs += until - begin;
+    if (length > maxGapMs || length >= 2 * NOMINAL_MS[this.period]!) this.flags |= Flag.ESTIMATED;
+    if (isLine) {
       this.#cut(record, begin - from, length);
       this.#cut(record, until - from, length);
     }
@@ -121,6 +125,14 @@ export class PeriodSum {
     this.#plusProduct(sign * 2 * fromUnits, part);
     this.#plusProduct(sign * rise, multiple);
     this.#plus(sign * share(rise, square - multiple * length, length));
+  }
+
+  /** Adds what a record brings between two parts of its amount, in its units; where the period has coarser ones each is rounded, halves up. */
+  #plusUnits(settings: CompiledSettings, record: MeterRecord, upTo: number, before: number): void {
+    const finer = record.settings === settings ? 0 : record.settings.settings.decimals - settings.settings.decimals;
+    if (finer === 0) this.#plus(upTo - before);
+    else if (finer > 0) this.#plus(share(upTo, 1, 10 ** finer) - share(before, 1, 10 ** finer));
+    else this.#plusProduct(upTo - before, 10 ** -finer);
   }
 
   #plusProduct(a: number, b: number): void {

@@ -1,3 +1,5 @@
+import type { CompiledSettings } from "./compiled-settings.js";
+
 /** What a slot of the window holds. */
 export const RecordType = { NONE: 0, READING: 1, EXCHANGE: 2 } as const;
 
@@ -20,6 +22,8 @@ export const Case = {
  */
 export class MeterRecord {
   type: number = RecordType.NONE;
+  /** In force at its ts; set wherever `type` says that there is a record. */
+  settings!: CompiledSettings;
   ts = Number.NaN;
   /** As sent; an exchange's `final`. */
   value = Number.NaN;

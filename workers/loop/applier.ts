@@ -2,7 +2,7 @@ import { type EntryWriter, NameType, NONE } from "../../engine/base/entries.js";
 import { invariant, rejectCodeIndex } from "../../engine/base/errors.js";
 import { isId } from "../../engine/base/ids.js";
 import { limits } from "../../engine/base/limits.js";
-import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
+import { type MeterTimeline, parseTimeline, type TenantPlan, timelineFor, timelineText } from "../../engine/base/settings.js";
 import type { MeterClaims } from "../../engine/memory/claims.js";
 import { AlertBook } from "../state/alerts.js";
 import { Applied, MeterBook } from "../state/book.js";
@@ -45,10 +45,10 @@ export class Applier {
   changed: ChangedSet | null = null;
   readonly #plans: Map<string, TenantPlan>;
   /** SETTINGS by number, and their JSON for finding them again. */
-  readonly settings: MeterSettings[] = [];
+  readonly settings: MeterTimeline[] = [];
   readonly #settingsNumbers = new Map<string, number>();
-  /** The same by identity: every meter of an entry of the configuration has the very same settings. */
-  readonly #numbersOfSame = new Map<MeterSettings, number>();
+  /** The same by identity: all meters of the same entries of the configuration have the very same timeline. */
+  readonly #numbersOfSame = new Map<MeterTimeline, number>();
   readonly #changedRules = new Set<number>();
   /** Inputs behind their meter's newest since the last `takeLate`. */
   #late = 0;
@@ -126,12 +126,7 @@ export class Applier {
     const plan = this.#plans.get(tenant);
     if (plan === undefined || this.directory.meterCountOf(tenantNumber) >= plan.maxMeters) return METER_LIMIT;
     if (split && this.claims?.claim(tenant, id, this.directory.datalogger(datalogger).id) === false) return METER_ELSEWHERE;
-    const settings = settingsFor(plan, id);
-    let settingsNumber = this.#numbersOfSame.get(settings);
-    if (settingsNumber === undefined) {
-      settingsNumber = this.#settingsNumber(settings);
-      if (plan.meters.some((entry) => entry.settings === settings)) this.#numbersOfSame.set(settings, settingsNumber);
-    }
+    const settingsNumber = this.settingsNumber(timelineFor(plan, id));
     const number = this.directory.meterCount;
     this.out.name(NameType.METER, number, tenantNumber, id, settingsNumber);
     this.openMeter(number, tenantNumber, id, datalogger, settingsNumber);
@@ -139,24 +134,36 @@ export class Applier {
   }
 
   openMeter(number: number, tenantNumber: number, id: string, owner: number, settingsNumber: number): void {
-    const settings = this.settings[settingsNumber]!;
+    const timeline = this.settings[settingsNumber]!;
     this.directory.addMeter(number, tenantNumber, id, owner, settingsNumber);
-    this.book.open(number, settings);
-    this.alerts.open(number, tenantNumber, id, settings);
+    this.book.open(number, timeline);
+    this.alerts.open(number, tenantNumber, id, timeline[0]!.settings);
   }
 
-  #settingsNumber(settings: MeterSettings): number {
-    const text = JSON.stringify(settings);
+  /** A known meter is judged by other settings from here on, which are the same for all that it has sent. */
+  adoptSettings(meter: number, settingsNumber: number): void {
+    this.directory.setMeterSettings(meter, settingsNumber);
+    this.book.adopt(meter, this.settings[settingsNumber]!);
+    this.alerts.use(meter, this.book.settings(meter));
+  }
+
+  /** Number of a timeline; writes the SETTINGS of a new one. */
+  settingsNumber(timeline: MeterTimeline): number {
+    const same = this.#numbersOfSame.get(timeline);
+    if (same !== undefined) return same;
+    const text = timelineText(timeline);
     const known = this.#settingsNumbers.get(text);
-    if (known !== undefined) return known;
-    const number = this.settings.length;
-    this.addSettings(number, text);
-    this.out.name(NameType.SETTINGS, number, 0, text);
+    const number = known ?? this.settings.length;
+    if (known === undefined) {
+      this.addSettings(number, text);
+      this.out.name(NameType.SETTINGS, number, 0, text);
+    }
+    this.#numbersOfSame.set(timeline, number);
     return number;
   }
 
   addSettings(number: number, text: string): void {
-    this.settings[number] = JSON.parse(text) as MeterSettings;
+    this.settings[number] = parseTimeline(text);
     this.#settingsNumbers.set(text, number);
   }
 
@@ -168,7 +175,7 @@ export class Applier {
     const ms = Math.floor(ts);
     if (!(ms >= limits.minTsMs && ms <= arrivalMs + limits.maxFutureMs)) return refusedTs(ms, arrivalMs);
     if (!Number.isFinite(value)) return VALUE_INVALID;
-    if (!this.book.accepts(meter, value)) return VALUE_OUT_OF_RANGE;
+    if (!this.book.accepts(meter, ms, value)) return VALUE_OUT_OF_RANGE;
     this.apply(meter, ms, value, rev);
     return 0;
   }
@@ -178,7 +185,9 @@ export class Applier {
     const withdrawn = Number.isNaN(final);
     const ms = Math.floor(ts);
     if (!(ms >= limits.minTsMs && ms <= arrivalMs + limits.maxFutureMs)) return refusedTs(ms, arrivalMs);
-    if (!withdrawn && !(this.book.accepts(meter, final) && this.book.accepts(meter, start))) return EXCHANGE_INVALID;
+    // Only a counter has a register that can be exchanged.
+    if (!this.book.compiled(meter, ms).isCounter) return EXCHANGE_INVALID;
+    if (!withdrawn && !(this.book.accepts(meter, ms, final) && this.book.accepts(meter, ms, start))) return EXCHANGE_INVALID;
     this.applyExchange(meter, ms, final, start, rev, withdrawn);
     return 0;
   }
@@ -197,7 +206,7 @@ export class Applier {
     const applied = this.book.apply(meter, ts, value, rev, this.out);
     if (applied === Applied.LIVE) {
       this.changed?.mark(meter);
-      if (this.alerts.watches(meter)) this.alerts.judge(meter, this.book, this.out, this.#ruleNumber);
+      if (this.alerts.watches(meter)) this.#judgeAlerts(meter, ts);
     } else if (applied === Applied.LATE) {
       this.late.add(meter, knownReading(ts, value, rev), this.datalogger);
       this.#late++;
@@ -205,6 +214,12 @@ export class Applier {
       this.changed?.mark(meter);
       this.#late++;
     }
+  }
+
+  #judgeAlerts(meter: number, ts: number): void {
+    const { only } = this.book.timeline(meter);
+    if (only === null) this.alerts.use(meter, this.book.settings(meter, ts));
+    this.alerts.judge(meter, this.book, this.out, this.#ruleNumber);
   }
 
   /**
@@ -247,6 +262,7 @@ export class Applier {
     else if (type === NameType.METER) this.openMeter(number, parent, text, owner, detail);
     else if (type === NameType.RULE) this.#replayRule(number, text);
     else if (type === NameType.SETTINGS) this.addSettings(number, text);
+    else if (type === NameType.METER_SETTINGS) this.adoptSettings(number, detail);
     else if (type === NameType.RULES)
       this.alerts.setRules(number, this.directory.tenant(number), JSON.parse(text) as TenantPlan["rules"]);
   }

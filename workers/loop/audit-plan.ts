@@ -20,14 +20,14 @@ export interface AuditRange {
 
 /** From a place early enough to judge from, most likely, to a reading behind the day that settles it. */
 export function auditRange(book: MeterBook, meter: number, day: Span, reach: AuditReach): AuditRange {
-  const settings = book.compiled(meter);
+  const timeline = book.timeline(meter);
   const cadenceMs = book.cadenceMs(meter);
   const someMs = 3 * (Number.isNaN(cadenceMs) ? 0 : cadenceMs);
   // A reading may be labelled by the beginning of an interval that ends in the day, or behind it by one that begins in it.
-  const overlapMs = settings.isInterval
-    ? settings.intervalEnd(day.to) - settings.intervalStart(day.to) + 2 * settings.intervalSlackMs
-    : 0;
-  const from = day.from - overlapMs - Math.max(LEAST_BEFORE_MS, settings.maxGapMs + someMs) * reach.before;
+  const overlapMs = Math.max(
+    ...timeline.steps.map((step) => (step.isInterval ? step.intervalLength(day.to) + 2 * step.intervalSlackMs : 0)),
+  );
+  const from = day.from - overlapMs - Math.max(LEAST_BEFORE_MS, timeline.maxGapMs + someMs) * reach.before;
   const to = day.to + (2 * overlapMs + Math.max(LEAST_AFTER_MS, someMs)) * reach.after;
   const first = book.firstTs(meter);
   const newest = book.newestTs(meter);
@@ -42,8 +42,10 @@ export function auditRange(book: MeterBook, meter: number, day: Span, reach: Aud
 
 /** The first local day of which a meter may have a row. */
 export function firstDayOf(book: MeterBook, meter: number): number {
-  const settings = book.compiled(meter);
+  const timeline = book.timeline(meter);
   const first = book.firstTs(meter);
+  const settings = timeline.at(first);
   // What stands exactly at a day's beginning belongs to the day before.
-  return settings.calendar.dayStart(settings.isInterval ? Math.min(first - 1, settings.intervalStart(first)) : first - 1);
+  const begin = settings.isInterval ? Math.min(first - 1, settings.intervalStart(first)) : first - 1;
+  return timeline.dayOf(begin).from;
 }

@@ -170,18 +170,18 @@ export class Auditor {
     const { book } = this.#ports.applier;
     if (Number.isNaN(book.firstTs(meter))) return null;
     const settled = this.#settledTo(meter);
-    const { calendar } = book.compiled(meter);
+    const timeline = book.timeline(meter);
     const first = firstDayOf(book, meter);
-    if (!(calendar.dayEnd(first) <= settled)) return null;
+    if (!(timeline.dayOf(first).to <= settled)) return null;
     let from = this.#cursors[meter]!;
-    if (Number.isNaN(from)) from = calendar.dayStart(first + this.#ports.random() * (settled - first));
-    if (from < first || calendar.dayEnd(from) > settled) from = first;
-    return { meter, day: { from, to: calendar.dayEnd(from) } };
+    if (Number.isNaN(from)) from = timeline.dayOf(first + this.#ports.random() * (settled - first)).from;
+    if (from < first || timeline.dayOf(from).to > settled) from = first;
+    return { meter, day: timeline.dayOf(from) };
   }
 
   #settledTo(meter: number): number {
     const { book } = this.#ports.applier;
-    this.#window.settings = book.compiled(meter);
+    this.#window.timeline = book.timeline(meter);
     drawWindow(this.#window, book.image(meter));
     return settledTo(this.#window);
   }
@@ -238,7 +238,7 @@ export class Auditor {
     const [periods] = await sink.consumption([{ meter, from: day.from, to: day.to - 1 }]);
     if (history === undefined || periods === undefined || !this.#isUndisturbed(meter, position)) return [null, 0];
     const records = history.readings.ts.length;
-    const audit = new AuditDay(applier.book.compiled(meter), { day, from: knownFrom, to: knownTo, history, periods });
+    const audit = new AuditDay(applier.book.timeline(meter), { day, from: knownFrom, to: knownTo, history, periods });
     let state = audit.advance(SLICE_RECORDS);
     while (state === Audit.GOES_ON) {
       await this.#letBy();
@@ -272,7 +272,7 @@ export class Auditor {
     if (this.#different.has(key) || this.#different.size >= MOST_DIFFERENT) return;
     this.#different.set(key, { meter, day });
     const { directory, book } = this.#ports.applier;
-    const where = `meter "${directory.meter(meter)}" of ${directory.tenantOfMeter(meter)} on ${book.compiled(meter).calendar.localDate(day.from)}`;
+    const where = `meter "${directory.meter(meter)}" of ${directory.tenantOfMeter(meter)} on ${book.compiled(meter, day.from).calendar.localDate(day.from)}`;
     const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
     this.#ports.warn(
       `stored rows of ${where} are not what follows from its readings: ${faults[0]}${more}. Something else has changed, removed or added rows in the store, or it has lost some; put the readings right there, or send them again with a greater rev`,

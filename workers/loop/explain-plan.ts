@@ -2,6 +2,7 @@ import { Flag } from "../../engine/base/flags.js";
 import { limits } from "../../engine/base/limits.js";
 import type { MeterHistory } from "../../engine/store/interface.js";
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import { RecordType } from "../kernels/record.js";
 import type { MeterBook } from "../state/book.js";
 import { type KnownRecord, knownExchange } from "../state/known-record.js";
@@ -62,18 +63,22 @@ export class ExplainReach {
   }
 }
 
-/** What a store holds of a meter as records in order, one after the other. Exchanges mean nothing to meters that are no counters. */
-export function* recordsIn({ readings, exchanges }: MeterHistory, isCounter: boolean): Generator<KnownRecord> {
-  const declared = isCounter ? exchanges.ts.length : 0;
+/** What a store holds of a meter as records in order, one after the other. Exchanges mean nothing while a meter is no counter. */
+export function* recordsIn({ readings, exchanges }: MeterHistory, timeline: CompiledTimeline): Generator<KnownRecord> {
+  const declared = exchanges.ts.length;
   let next = 0;
   for (let i = 0; i < readings.ts.length; i++) {
     const ts = readings.ts[i]!;
-    for (; next < declared && exchanges.ts[next]! < ts; next++) yield exchangeAt(exchanges, next);
+    for (; next < declared && exchanges.ts[next]! < ts; next++) {
+      if (timeline.at(exchanges.ts[next]!).isCounter) yield exchangeAt(exchanges, next);
+    }
     const flags = readings.flags[i]!;
     const conflict = (flags & Flag.CONFLICT) !== 0;
     yield { ts, type: RecordType.READING, value: readings.value[i]!, start: Number.NaN, rev: readings.rev[i]!, conflict, flags };
   }
-  for (; next < declared; next++) yield exchangeAt(exchanges, next);
+  for (; next < declared; next++) {
+    if (timeline.at(exchanges.ts[next]!).isCounter) yield exchangeAt(exchanges, next);
+  }
 }
 
 function exchangeAt({ ts, final, start, rev }: MeterHistory["exchanges"], i: number): KnownRecord {

@@ -6,7 +6,9 @@ import { limits } from "../../engine/base/limits.js";
 import { startOfDate } from "../../engine/base/local-date.js";
 import type { Sink } from "../../engine/store/interface.js";
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import { RecordType } from "../kernels/record.js";
+import type { MeterBook } from "../state/book.js";
 import { explainPeriod } from "../state/explain-period.js";
 import { explainReading } from "../state/explain-reading.js";
 import { JudgedRun } from "../state/explain-run.js";
@@ -88,11 +90,11 @@ export class Explainer {
 
   async #explain(meter: number, query: ExplainQuery): Promise<string> {
     const { book, late } = this.#ports.applier;
-    const settings = book.compiled(meter);
+    const ts = typeof query.ts === "string" ? dateStart(book, meter, query.ts) : query.ts;
+    const settings = book.compiled(meter, ts);
     const period = PERIODS.indexOf(query.period as PeriodName);
     this.#sliceEndMs = this.#ports.clock.monotonicMs() + SLICE_MS;
     if (period >= 0 && !settings.periods.includes(period)) throw notKept(query, settings);
-    const ts = typeof query.ts === "string" ? dateStart(settings, query.ts) : query.ts;
     const [begin, newest] = [book.firstTs(meter), book.newestTs(meter)];
     if (!(ts >= begin - FAR_MS && ts <= newest + FAR_MS))
       throw this.#unknown(meter, query, typeof query.ts === "string" ? query.ts : iso(ts));
@@ -115,7 +117,8 @@ export class Explainer {
 
   async #reading(meter: number, settings: CompiledSettings, ts: number, query: ExplainQuery) {
     const target = { ts, type: RecordType.READING };
-    const at = settings.isInterval ? settings.intervalEnd(ts) : ts;
+    const at = settings.countsAt(ts);
+    const timeline = this.#ports.applier.book.timeline(meter);
     let around: readonly KnownRecord[] = [];
     const run = await this.#run(meter, settings, { start: at - 1, end: at }, (records) => {
       const first = placeOf(records, target);
@@ -124,7 +127,7 @@ export class Explainer {
       if (found?.ts !== ts || found.type !== RecordType.READING) return null;
       const keepFrom = records[Math.max(0, first - BEFORE_READING)]!.ts - 1;
       const isOver = (fed: KnownRecord) => !Number.isNaN(fed.value) && (fed.ts > ts || fed.type !== RecordType.READING);
-      return { first, run: new JudgedRun(settings, keepFrom), isOver };
+      return { first, run: new JudgedRun(timeline, keepFrom), isOver };
     });
     const figure = run === null ? null : explainReading(settings, run, ts);
     if (figure !== null) return figure;
@@ -133,18 +136,20 @@ export class Explainer {
   }
 
   async #period(meter: number, settings: CompiledSettings, period: number, ts: number, query: ExplainQuery) {
-    const start = settings.calendar.start(period, ts);
-    const end = settings.calendar.end(period, ts);
     const { book } = this.#ports.applier;
-    const begin = settings.isInterval ? settings.intervalStart(book.firstTs(meter)) : book.firstTs(meter);
-    const newest = settings.isInterval ? settings.intervalEnd(book.newestTs(meter)) : book.newestTs(meter);
-    const isWithin = end > begin && start < newest;
+    const timeline = book.timeline(meter);
+    const start = settings.periodStart(period, ts);
+    const end = settings.periodEnd(period, ts);
+    const [first, last] = [book.firstTs(meter), book.newestTs(meter)];
+    const firstSettings = timeline.at(first);
+    const begin = firstSettings.isInterval ? firstSettings.intervalStart(first) : first;
+    const isWithin = end > begin && start < timeline.at(last).countsAt(last);
     const run = !isWithin
       ? null
       : await this.#run(meter, settings, { start, end }, (records) => {
-          const first = records.findIndex((record) => endOf(settings, record) > start);
-          const judged = new JudgedRun(settings, start);
-          return first < 0 ? null : { first, run: judged, isOver: () => judged.isPast(end) };
+          const from = records.findIndex((record) => endOf(timeline, record) > start);
+          const judged = new JudgedRun(timeline, start);
+          return from < 0 ? null : { first: from, run: judged, isOver: () => judged.isPast(end) };
         });
     if (run === null) throw this.#unknown(meter, query, `${iso(start)} to ${iso(end)}`);
     const steps = explainPeriod(settings, run, period, start, end);
@@ -165,15 +170,16 @@ export class Explainer {
     span: Span,
     planOf: (records: readonly KnownRecord[]) => Plan | null,
   ): Promise<JudgedRun | null> {
-    const reach = new ExplainReach(this.#ports.applier.book, meter, settings, span);
+    const { book } = this.#ports.applier;
+    const reach = new ExplainReach(book, meter, settings, span);
     for (let perMs = 0; ; ) {
       const { from, to, isFirst, isLast } = reach.range;
       if (perMs * (to - from) > MOST_RECORDS) throw tooLarge(`more than ${MOST_RECORDS} readings lie behind it`);
-      const records = await this.#read(meter, settings, from, to);
+      const records = await this.#read(meter, from, to);
       perMs = records.length / Math.max(to - from, LEAST_READ_MS);
       const plan = planOf(records);
       const known = { records, from: isFirst ? Number.NEGATIVE_INFINITY : from, to, sound: false };
-      const restart = plan === null ? 0 : restartBefore(settings, known, plan.first);
+      const restart = plan === null ? 0 : restartBefore(book.timeline(meter), known, plan.first);
       if (restart < 0) {
         reach.furtherBack();
         continue;
@@ -196,15 +202,16 @@ export class Explainer {
     return false;
   }
 
-  async #read(meter: number, settings: CompiledSettings, from: number, to: number): Promise<KnownRecord[]> {
-    const { history, clock } = this.#ports;
+  async #read(meter: number, from: number, to: number): Promise<KnownRecord[]> {
+    const { history, clock, applier } = this.#ports;
+    const timeline = applier.book.timeline(meter);
     let timer: Timer | null = null;
     const late = new Promise<never>((_, reject) => {
       timer = clock.after(PATIENCE_MS, () => reject(storeUnavailable("answer")));
     });
     const [found] = await Promise.race([history([{ meter, from, to }]), late]).finally(() => timer?.cancel());
     const records: KnownRecord[] = [];
-    for (const record of recordsIn(found!, settings.isCounter)) {
+    for (const record of recordsIn(found!, timeline)) {
       records.push(record);
       if (records.length > MOST_RECORDS) throw tooLarge(`more than ${MOST_RECORDS} readings lie behind it`);
       await this.#letBy();
@@ -241,11 +248,15 @@ interface Plan {
   isOver(fed: KnownRecord): boolean;
 }
 
-function endOf(settings: CompiledSettings, { ts, type }: KnownRecord): number {
-  return settings.isInterval && type === RecordType.READING ? settings.intervalEnd(ts) : ts;
+function endOf(timeline: CompiledTimeline, { ts, type }: KnownRecord): number {
+  return type === RecordType.READING ? timeline.at(ts).countsAt(ts) : ts;
 }
 
-function dateStart(settings: CompiledSettings, date: string): number {
+function dateStart(book: MeterBook, meter: number, date: string): number {
+  const newest = book.compiled(meter);
+  const near = startOfDate(newest.calendar, date);
+  // The zone may have been another one then.
+  const settings = Number.isNaN(near) ? newest : book.compiled(meter, near);
   const start = startOfDate(settings.calendar, date);
   if (!Number.isNaN(start)) return start;
   throw new MeterstormError(

@@ -39,7 +39,7 @@ export function clusterOf(lates: readonly KnownRecord[]): readonly KnownRecord[]
 
 /** From a place early enough to judge from, most likely, to the end of the last period that the late inputs may change. */
 export function rangeFor({ book, late }: Pick<Applier, "book" | "late">, meter: number, reach: Reach): LateRange {
-  const settings = book.compiled(meter);
+  const timeline = book.timeline(meter);
   const lates = clusterOf(late.of(meter));
   const begin = book.firstTs(meter);
   const newest = book.newestTs(meter);
@@ -47,11 +47,11 @@ export function rangeFor({ book, late }: Pick<Applier, "book" | "late">, meter: 
   const lastLate = lates[lates.length - 1]?.ts ?? newest;
   const cadenceMs = book.cadenceMs(meter);
   const someMs = Number.isNaN(cadenceMs) ? 0 : cadenceMs;
-  const before = Math.max(DAY_MS + settings.maxGapMs, 3 * someMs) * reach.before;
+  const before = Math.max(DAY_MS + timeline.maxGapMs, 3 * someMs) * reach.before;
   const after = Math.max(LEAST_AFTER_MS, 2 * someMs) * reach.after;
   // Where the first period lies that may change, the record before the first late one included.
-  const from = settings.largestPeriodStart(firstLate - 1) - before;
-  const to = settings.largestPeriodEnd(Math.max(lastLate, begin)) + after;
+  const from = timeline.largestPeriodStart(firstLate - 1) - before;
+  const to = timeline.largestPeriodEnd(Math.max(lastLate, begin)) + after;
   const isFirst = !(from > begin) || firstLate <= begin;
   const isLast = !(to < newest);
   const [first, last] = [isFirst ? begin : from, isLast ? newest : to];

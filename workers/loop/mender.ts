@@ -188,8 +188,8 @@ export class Mender {
     const histories = await this.#ports.sink.history(ranges.map(({ meter, from, to }): HistoryRange => ({ meter, from, to })));
     for (const [i, { meter, from, to, isFirst, isLast }] of ranges.entries()) {
       if (this.#stopping) return;
-      const settings = this.#ports.applier.book.compiled(meter);
-      const found = recordsOf(histories[i]!, () => settings.isCounter);
+      const timeline = this.#ports.applier.book.timeline(meter);
+      const found = recordsOf(histories[i]!, (at) => timeline.at(at).isCounter);
       const first = isFirst ? Number.NEGATIVE_INFINITY : from;
       const last = isLast ? Number.POSITIVE_INFINITY : to;
       const stretch = (): KnownStretch => {
@@ -217,7 +217,7 @@ export class Mender {
       if (known === null || first.ts < known.from) return Repair.NEEDS_BEFORE;
       if (last.ts > known.to) return Repair.NEEDS_AFTER;
       const version = this.#tails.version(meter);
-      const repair = new MeterRepair(applier.book.compiled(meter), known, lates);
+      const repair = new MeterRepair(applier.book.timeline(meter), known, lates);
       let state = repair.advance(SLICE_RECORDS);
       while (state === Repair.GOES_ON) {
         if (run < PATIENT_RUNS) waitedMs += await this.#letBy();
@@ -258,7 +258,7 @@ export class Mender {
     journal.commit();
     applier.mended(meter, first.ts, last.ts, count, image);
     const { from, to, sound } = known;
-    this.#tails.keep(meter, applier.book.compiled(meter), { records: repair.records, from, to, sound }, last.ts);
+    this.#tails.keep(meter, applier.book.timeline(meter), { records: repair.records, from, to, sound }, last.ts);
     onMended(meter, ms);
   }
 

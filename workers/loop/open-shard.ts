@@ -3,7 +3,7 @@ import type { Disk } from "../../engine/base/disk.js";
 import { EntryWriter } from "../../engine/base/entries.js";
 import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
-import { type MeterSettings, settingsFor, type TenantPlan } from "../../engine/base/settings.js";
+import type { TenantPlan } from "../../engine/base/settings.js";
 import type { MeterClaims } from "../../engine/memory/claims.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Names, Sink } from "../../engine/store/interface.js";
@@ -11,6 +11,7 @@ import { Journal, type JournalOptions } from "../journal/journal.js";
 import { loadSnapshot } from "../journal/snapshot.js";
 import { MeterBook } from "../state/book.js";
 import { Directory } from "../state/directory.js";
+import { adoptSettings } from "./adopt-settings.js";
 import { Applier } from "./applier.js";
 import { Replayer } from "./recover.js";
 import { ShardLoop } from "./shard-loop.js";
@@ -81,7 +82,8 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
   assertReaches(journal, from, directory);
   const replayer = new Replayer(applier, snapshot === null ? 0 : restoreSections(applier, snapshot.sections));
   for await (const units of journal.replay(from)) replayer.replay(units);
-  assertSameSettings(applier, options.plans);
+  adoptSettings(applier, options.plans, clock.nowMs(), (units) => journal.append(units));
+  journal.commit();
   applier.adoptRules();
   if (options.claims !== null) claimMeters(applier, options.claims, options.splitTenants);
   const stored = Math.max(replayer.stored, journal.first);
@@ -139,27 +141,6 @@ function claimMeters(applier: Applier, claims: MeterClaims, splitTenants: Readon
     if (number < 0) continue;
     for (const [id, meter] of directory.metersOf(number)) {
       claims.claim(tenant, id, directory.datalogger(directory.meterOwner(meter)).id);
-    }
-  }
-}
-
-/** Settings that decide no row may change at any time; the rest belong to the rows that are already written. */
-function deciding(settings: MeterSettings): string {
-  return JSON.stringify({ ...settings, unit: "", expectMs: null });
-}
-
-/** Throws `settings_changed` where the configuration would judge a meter with rows otherwise than they were. */
-function assertSameSettings(applier: Applier, plans: readonly TenantPlan[]): void {
-  const { directory, book } = applier;
-  for (const plan of plans) {
-    const tenant = directory.tenantNumber(plan.id);
-    if (tenant < 0) continue;
-    for (const [id, meter] of directory.metersOf(tenant)) {
-      const was = deciding(book.settings(meter));
-      const is = deciding(settingsFor(plan, id));
-      if (was === is) continue;
-      const message = `the settings of meter "${id}" of ${plan.id} were ${was} when its rows were made and are ${is} now: old rows would no longer follow from the settings. Put the old ones back, or give the meter another id`;
-      throw new MeterstormError("settings_changed", message);
     }
   }
 }

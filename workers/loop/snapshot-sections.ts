@@ -1,6 +1,7 @@
 import { EntryWriter, entryBytes, Kind, NAME_BYTES, NameType, viewsOf } from "../../engine/base/entries.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
+import { timelineText } from "../../engine/base/settings.js";
 import type { SnapshotSection } from "../journal/snapshot.js";
 import type { Applier } from "./applier.js";
 
@@ -64,7 +65,7 @@ function namesOf({ directory, settings, alerts }: Applier): Uint8Array {
   for (let n = 0; n < directory.tenantCount; n++) out.name(NameType.TENANT, n, 0, directory.tenant(n));
   for (const state of directory.dataloggers) out.name(NameType.DATALOGGER, state.number, state.tenant, state.id);
   settings.forEach((entry, n) => {
-    out.name(NameType.SETTINGS, n, 0, JSON.stringify(entry));
+    out.name(NameType.SETTINGS, n, 0, timelineText(entry));
   });
   for (let n = 0; n < directory.tenantCount; n++) out.name(NameType.RULES, n, n, JSON.stringify(alerts.rulesOf(n)));
   for (const [n, id] of directory.rules.entries()) out.name(NameType.RULE, n, 0, id);

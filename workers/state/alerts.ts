@@ -98,6 +98,11 @@ export class AlertBook {
     this.#place(meter, this.#matching(meter));
   }
 
+  /** The meter's live readings are from now on those of other settings, its rules and their state the same. */
+  use(meter: number, settings: MeterSettings): void {
+    if (this.#settings[meter] !== settings) this.open(meter, this.#tenantOf[meter]!, this.#ids[meter]!, settings);
+  }
+
   /** Whether the meter has rules. */
   watches(meter: number): boolean {
     return this.#rowOf[meter] !== 0;
@@ -119,12 +124,13 @@ export class AlertBook {
 
   /**
    * Takes note of a row of `consumption` that the next `live` reading wrote, new or again (`period`: index into
-   * PERIODS, `energy` NaN where NULL). It is judged, once, when a reading at or past its end is settled.
+   * PERIODS, `energy` NaN where NULL; without an `end` the calendar's). It is judged, once, when a reading at or past its end is settled.
    */
-  period(meter: number, period: number, start: number, energy: number): void {
+  period(meter: number, period: number, start: number, energy: number, end?: number): void {
     const row = this.#rowOf[meter]! - 1;
     if (row < 0 || (this.#rows.kinds[row]! & (1 << (On.QUARTER + period))) === 0) return;
-    this.#periods.put(row, period, start, this.#calendar(this.#settings[meter]!.timezone).end(period, start), energy);
+    const until = end ?? this.#calendar(this.#settings[meter]!.timezone).end(period, start);
+    this.#periods.put(row, period, start, until, energy);
   }
 
   /** Calls `period` for each row of the meter among these entries, whole ones that begin on 8 bytes. */

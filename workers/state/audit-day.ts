@@ -1,7 +1,7 @@
 import { type EntryViews, PERIODS } from "../../engine/base/entries.js";
 import { flagNames } from "../../engine/base/flags.js";
 import type { MeterHistory, MeterPeriods } from "../../engine/store/interface.js";
-import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import type { Span } from "./audit-spans.js";
 import { AuditSums } from "./audit-sums.js";
 import { type KnownRecord, recordsOf } from "./known-record.js";
@@ -23,7 +23,7 @@ const LONGEST_DAY_MS = 27 * 3_600_000;
 
 /** What a store holds of a meter between two instants, and of a day within; −Infinity: nothing was before, Infinity: nothing came after. */
 export interface StoredDay {
-  /** The local day, `from` < t ≤ `to`. */
+  /** The local day, `from` < t ≤ `to`, as far as one step of the meter's settings reaches. */
   readonly day: Span;
   readonly from: number;
   readonly to: number;
@@ -33,8 +33,9 @@ export interface StoredDay {
 }
 
 /** Up to when a meter's rows depend on nothing that may still come, late inputs apart; −Infinity: nothing is settled. */
-export function settledTo({ settings, base, closedTo }: MeterWindow): number {
-  if (Number.isNaN(base.ts) || Number.isNaN(closedTo)) return Number.NEGATIVE_INFINITY;
+export function settledTo({ base, closedTo }: MeterWindow): number {
+  const { settings } = base;
+  if (settings === null || Number.isNaN(base.ts) || Number.isNaN(closedTo)) return Number.NEGATIVE_INFINITY;
   // Later intervals may begin before this one ends.
   const overlapMs = Number.isNaN(settings.intervalMs) ? LONGEST_DAY_MS : settings.intervalMs;
   const settled = settings.isInterval ? base.ts - overlapMs - settings.intervalSlackMs : base.ts;
@@ -48,7 +49,7 @@ export function settledTo({ settings, base, closedTo }: MeterWindow): number {
  *     ├─ restart ─ … ─┤ from ───────── the day: rows are compared ───────── to ├─ … ─ settled
  */
 export class AuditDay {
-  readonly #settings: CompiledSettings;
+  readonly #timeline: CompiledTimeline;
   readonly #stored: StoredDay;
   readonly #records: readonly KnownRecord[];
   readonly #run: MeterRun;
@@ -59,11 +60,11 @@ export class AuditDay {
   /** Rows compared. */
   rows = 0;
 
-  constructor(settings: CompiledSettings, stored: StoredDay) {
-    this.#settings = settings;
+  constructor(timeline: CompiledTimeline, stored: StoredDay) {
+    this.#timeline = timeline;
     this.#stored = stored;
-    this.#records = recordsOf(stored.history, () => settings.isCounter);
-    this.#run = new MeterRun(settings);
+    this.#records = recordsOf(stored.history, (ts) => timeline.at(ts).isCounter);
+    this.#run = new MeterRun(timeline);
     this.#begin();
   }
 
@@ -82,12 +83,12 @@ export class AuditDay {
       return;
     }
     const known: KnownStretch = { records, from, to, sound: false };
-    this.#next = restartBefore(this.#settings, known, first);
+    this.#next = restartBefore(this.#timeline, known, first);
     if (this.#next < 0) this.#state = Audit.NEEDS_BEFORE;
   }
 
   #at({ ts }: { ts: number }): number {
-    return this.#settings.isInterval ? this.#settings.intervalEnd(ts) : ts;
+    return this.#timeline.at(ts).countsAt(ts);
   }
 
   /** Judges about `most` records. The answer is of `Audit`; where it needs more, another one with more is to be made. */
@@ -109,7 +110,7 @@ export class AuditDay {
     this.#state = Audit.DONE;
     this.#compareReadings();
     this.#comparePeriods();
-    const sums = new AuditSums(this.#settings);
+    const sums = new AuditSums(this.#timeline, this.#stored.day.from);
     sums.check(this.#stored.day, this.#stored.history, this.#stored.periods);
     this.faults.push(...sums.faults);
   }
@@ -205,5 +206,3 @@ function flagsText(flags: number): string {
 function iso(ts: number): string {
   return new Date(ts).toISOString();
 }
-
-/** Only a counter has a register that can be exchanged: what was declared of others is stored and means nothing. */

@@ -3,6 +3,7 @@ import { PERIODS } from "../../engine/base/entries.js";
 import { Flag } from "../../engine/base/flags.js";
 import type { MeterHistory, MeterPeriods } from "../../engine/store/interface.js";
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import { NO_RULE, ruleFor, type Span } from "./audit-spans.js";
 
 /** Area under power is shown in units, and counted in half units × milliseconds. */
@@ -19,17 +20,21 @@ const LEAST_DOUBT = 1e-6;
  *     Σ quarters of an hour = hour · Σ hours of a day = day · day = Σ known deltas, of those that reach over its ends the share within
  *
  * The share of a delta is the one that the rules name: round(delta × share of time), halves up, taken at both ends. What rows alone do
- * not tell (an exchange whose stretch reaches over an end of the day) is left to the comparison row by row; so are means, which add up
- * to nothing, and amounts that one double does not hold exactly.
+ * not tell (an exchange whose stretch reaches over an end of the day, deltas that are shown by other settings) is left to the comparison
+ * row by row; so are means, which add up to nothing, and amounts that one double does not hold exactly.
  */
 export class AuditSums {
+  readonly #timeline: CompiledTimeline;
   readonly #settings: CompiledSettings;
   readonly #perUnit: number;
   readonly #digits: number;
   /** What does not add up, in words. */
   readonly faults: string[] = [];
 
-  constructor(settings: CompiledSettings) {
+  /** Of a day that begins at this instant. */
+  constructor(timeline: CompiledTimeline, dayFrom: number) {
+    const settings = timeline.at(dayFrom);
+    this.#timeline = timeline;
     const { digits, decimals } = decimalParts(settings.settings.multiplier);
     this.#settings = settings;
     this.#perUnit = 10 ** (settings.settings.decimals + decimals) * (settings.isPower ? AREA_PER_UNIT : 1);
@@ -70,10 +75,10 @@ export class AuditSums {
 
   /** Each longer period against the shorter ones within. */
   #levels(longer: number, parts: ReadonlyMap<number, number | null>, wholes: ReadonlyMap<number, number | null>): void {
-    const { calendar } = this.#settings;
+    const settings = this.#settings;
     const sums = new Map<number, number>();
     for (const [ts, units] of parts) {
-      const start = calendar.start(longer, ts);
+      const start = settings.periodStart(longer, ts);
       sums.set(start, (sums.get(start) ?? 0) + (units ?? Number.NaN));
     }
     for (const start of new Set([...sums.keys(), ...wholes.keys()])) {
@@ -88,6 +93,7 @@ export class AuditSums {
     let held = 0;
     for (const units of largest.values()) held += units ?? Number.NaN;
     const { ts, delta, flags } = history.readings;
+    if (this.#timeline.only === null && ts.some((at) => this.#timeline.at(at) !== this.#settings)) return;
     const rule = ruleFor(this.#settings, history);
     let counted = 0n;
     for (const [i, at] of ts.entries()) {

@@ -1,9 +1,10 @@
 import { type EntryWriter, ExchangeInfo, Kind } from "../../engine/base/entries.js";
 import { invariant } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
-import type { MeterSettings } from "../../engine/base/settings.js";
+import { always, type MeterSettings, type MeterTimeline } from "../../engine/base/settings.js";
 import type { Observation } from "../kernels/alert.js";
-import { CompiledSettings } from "../kernels/compiled-settings.js";
+import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import { takeExchange } from "./meter-exchange.js";
 import { drawWindow, imageOf } from "./meter-image.js";
 import { decodeRare, encodeRare, isRare, loadRare, RareState, saveRare } from "./meter-rare.js";
@@ -19,7 +20,7 @@ export { Applied, createRunning, type Running, type SettledReading };
 
 /** Whoever wants to know of the rows that a reading wrote; `energy` NaN where NULL. */
 export interface PeriodListener {
-  period(meter: number, period: number, start: number, energy: number): void;
+  period(meter: number, period: number, start: number, energy: number, end: number): void;
 }
 
 /** Whoever keeps the newest records of some meters in memory. `final` and `start` NaN: a withdrawn exchange. */
@@ -38,9 +39,9 @@ export class MeterBook {
   readonly #slotBits: number;
   readonly #slotMask: number;
   readonly #pages: MeterPage[] = [];
-  readonly #compiled: CompiledSettings[] = [];
-  /** Numbers of settings, by their JSON; most meters bring the very object that another one brought. */
-  readonly #numbers = new Map<string | MeterSettings, number>();
+  readonly #compiled: CompiledTimeline[] = [];
+  /** Numbers of timelines, by their JSON; most meters bring the very object that another one brought. */
+  readonly #numbers = new Map<string | MeterSettings | MeterTimeline, number>();
   #rares = new Map<number, RareState>();
   readonly #window = new MeterWindow();
   readonly #rows = new RowWriter();
@@ -61,40 +62,75 @@ export class MeterBook {
   }
 
   /** Meters are opened in order of their numbers: 0, 1, 2 … */
-  open(meter: number, settings: MeterSettings): void {
+  open(meter: number, settings: MeterSettings | MeterTimeline): void {
     invariant(meter === this.count, `meter ${meter} was opened, next is ${this.count}`);
-    const number = this.#settingsNumber(settings);
-    const compiled = this.#compiled[number]!;
-    const slot = meter & this.#slotMask;
-    if (slot === 0) this.#pages.push(new MeterPage(this.#slotMask + 1));
-    const page = this.#pages[meter >>> this.#slotBits]!;
-    page.settings[slot] = number;
-    for (const period of compiled.periods) page.needs(period, compiled.isLine);
+    if ((meter & this.#slotMask) === 0) this.#pages.push(new MeterPage(this.#slotMask + 1));
+    this.#judgeBy(meter, settings);
     this.count++;
   }
 
-  #settingsNumber(settings: MeterSettings): number {
+  /**
+   * From now on other settings, which are the same as before for all of the meter's records: see `decidedUntil`.
+   * Periods that are open end where the settings of their time now end.
+   */
+  adopt(meter: number, settings: MeterSettings | MeterTimeline): void {
+    const window = this.#open(meter);
+    const page = this.#pages[meter >>> this.#slotBits]!;
+    for (const [period, sum] of window.sums.entries()) {
+      if (window.timeline.periods.includes(period)) page.periods[period]!.end[meter & this.#slotMask] = 0;
+      else sum.open(period, Number.NaN, Number.NaN);
+    }
+    const image = imageOf(window);
+    this.#judgeBy(meter, settings);
+    const timeline = this.timeline(meter);
+    window.timeline = timeline;
+    drawWindow(window, image);
+    for (const sum of [...window.sums, ...window.spilled]) {
+      if (!Number.isNaN(sum.end)) sum.end = timeline.at(sum.start).periodEnd(sum.period, sum.start);
+    }
+    window.judge();
+    this.#close(meter);
+  }
+
+  #judgeBy(meter: number, settings: MeterSettings | MeterTimeline): void {
+    const number = this.#settingsNumber(settings);
+    const { periods, hasLevels } = this.#compiled[number]!;
+    const page = this.#pages[meter >>> this.#slotBits]!;
+    page.settings[meter & this.#slotMask] = number;
+    for (const period of periods) page.needs(period, hasLevels);
+  }
+
+  #settingsNumber(settings: MeterSettings | MeterTimeline): number {
     const known = this.#numbers.get(settings);
     if (known !== undefined) return known;
-    const text = JSON.stringify(settings);
+    const timeline = "kind" in settings ? always(settings) : settings;
+    const text = JSON.stringify(timeline);
     const number = this.#numbers.get(text) ?? this.#compiled.length;
-    if (number === this.#compiled.length) this.#compiled.push(new CompiledSettings(settings));
+    if (number === this.#compiled.length) this.#compiled.push(new CompiledTimeline(timeline));
     this.#numbers.set(text, number);
     this.#numbers.set(settings, number);
     return number;
   }
 
-  settings(meter: number): MeterSettings {
-    return this.#settingsOf(meter).settings;
+  /** Those in force at an instant; unless it is given those by which its newest record is judged, the first ones where there is none. */
+  settings(meter: number, ts?: number): MeterSettings {
+    return this.compiled(meter, ts).settings;
   }
 
-  #settingsOf(meter: number): CompiledSettings {
+  /** As `settings`, made ready. */
+  compiled(meter: number, ts?: number): CompiledSettings {
+    const timeline = this.timeline(meter);
+    return timeline.only ?? timeline.at(ts ?? this.newestTs(meter));
+  }
+
+  /** All its settings over time. */
+  timeline(meter: number): CompiledTimeline {
     return this.#compiled[this.#pages[meter >>> this.#slotBits]!.settings[meter & this.#slotMask]!]!;
   }
 
-  /** Whether a finite value is within ±2^53 units of the meter's resolution. */
-  accepts(meter: number, value: number): boolean {
-    return this.#settingsOf(meter).inRange(value);
+  /** Whether a finite value of an instant is within ±2^53 units of the meter's resolution. */
+  accepts(meter: number, ts: number, value: number): boolean {
+    return this.compiled(meter, ts).inRange(value);
   }
 
   /**
@@ -105,7 +141,8 @@ export class MeterBook {
     this.#rows.begin();
     const page = this.#pages[meter >>> this.#slotBits]!;
     const slot = meter & this.#slotMask;
-    const settings = this.#compiled[page.settings[slot]!]!;
+    const timeline = this.#compiled[page.settings[slot]!]!;
+    const settings = timeline.only ?? timeline.at(page.newerTs[slot]!);
     const counted = takeSteady(page, slot, settings, ts, value, rev);
     if (counted >= 0) {
       if (this.#held === meter) this.#held = -1;
@@ -137,7 +174,7 @@ export class MeterBook {
     const last = withdrawn ? Number.NaN : final;
     const first = withdrawn ? Number.NaN : start;
     // Only a counter has a register that can be exchanged.
-    if (!this.#settingsOf(meter).isCounter) {
+    if (!this.compiled(meter, ts).isCounter) {
       out.exchange(meter, ts, last, first, rev, withdrawn ? ExchangeInfo.WITHDRAWN : 0);
       return Applied.LIVE;
     }
@@ -162,10 +199,6 @@ export class MeterBook {
     if (this.#held === meter) this.#held = -1;
   }
 
-  compiled(meter: number): CompiledSettings {
-    return this.#settingsOf(meter);
-  }
-
   /** The instant of the meter's first record among those worked in; NaN: none. */
   firstTs(meter: number): number {
     const ts = this.#pages[meter >>> this.#slotBits]!.firstTs[meter & this.#slotMask]!;
@@ -176,6 +209,13 @@ export class MeterBook {
   newestTs(meter: number): number {
     const window = this.#open(meter);
     return window.withdrawnTs > window.newer.ts || Number.isNaN(window.newer.ts) ? window.withdrawnTs : window.newer.ts;
+  }
+
+  /** Up to this instant, itself included, its rows follow from its settings; NaN: nothing does yet. */
+  decidedUntil(meter: number): number {
+    const { base, older, newer, closedTo, withdrawnTs } = this.#open(meter);
+    const instants = [base.ts, older.ts, older.at, newer.ts, newer.at, closedTo, withdrawnTs].filter((at) => !Number.isNaN(at));
+    return instants.length === 0 ? Number.NaN : Math.max(...instants);
   }
 
   /** How far apart its newest records are, in milliseconds; NaN: unknown. */
@@ -221,7 +261,8 @@ export class MeterBook {
   /** Reports each row of `consumption` that the last call of `apply` wrote for this meter, new or again. */
   reportPeriods(meter: number, listener: PeriodListener): void {
     const rows = this.#rows;
-    for (let i = 0; i < rows.count; i++) listener.period(meter, rows.periodAt(i), rows.startAt(i), rows.valueAt(i));
+    for (let i = 0; i < rows.count; i++)
+      listener.period(meter, rows.periodAt(i), rows.startAt(i), rows.valueAt(i), rows.endAt(i));
   }
 
   /** Opens a meter in the one window, its records judged. */
@@ -230,7 +271,7 @@ export class MeterBook {
     if (meter === this.#held) return window;
     const page = this.#pages[meter >>> this.#slotBits]!;
     const slot = meter & this.#slotMask;
-    window.settings = this.#compiled[page.settings[slot]!]!;
+    window.timeline = this.#compiled[page.settings[slot]!]!;
     loadWindow(page, slot, window);
     if ((page.status[slot]! & Status.RARE) !== 0) loadRare(this.#rares.get(meter)!, window);
     window.judge();
@@ -257,21 +298,26 @@ export class MeterBook {
     saveWindow(page, slot, window, rare, this.#followed.size > 0 && this.#followed.has(meter));
   }
 
-  /** The state as it is now, in pieces of its own: a page's arrays each, then what is beside the pages. */
+  /** The state as it is now, in pieces of its own: a page's arrays each, what is beside the pages, and which arrays each page has. */
   snapshot(): Uint8Array[] {
     const used = (page: number) => Math.min(this.#slotMask + 1, this.count - (page << this.#slotBits));
     const parts = this.#pages.flatMap((page, index) =>
       page.columns().map((column) => new Uint8Array(column.slice(0, used(index)).buffer)),
     );
-    return [...parts, encodeRare(this.#rares)];
+    return [...parts, encodeRare(this.#rares), Uint8Array.from(this.#pages, (page) => page.kept)];
   }
 
   /** Takes over a snapshot's state. All its meters are open, with the settings they had. */
   restore(parts: readonly Uint8Array[]): void {
+    const kept = parts[parts.length - 1] ?? new Uint8Array();
+    // A page may have arrays that no meter needs any more.
+    this.#pages.forEach((page, index) => {
+      page.keep(kept[index] ?? 0);
+    });
     const columns = this.#pages.flatMap((page) => page.columns());
     invariant(
-      parts.length === columns.length + 1,
-      `a snapshot of ${columns.length + 1} parts was expected, this one has ${parts.length}`,
+      parts.length === columns.length + 2,
+      `a snapshot of ${columns.length + 2} parts was expected, this one has ${parts.length}`,
     );
     columns.forEach((column, index) => {
       new Uint8Array(column.buffer).set(parts[index]!);
@@ -282,7 +328,9 @@ export class MeterBook {
 
   /** Bytes of state per meter that has a slot, without what few meters have beside the pages. */
   get bytesPerMeter(): number {
-    const bytes = this.#pages.flatMap((page) => page.columns()).reduce((sum, column) => sum + column.byteLength, 0);
+    const bytes = this.#pages
+      .flatMap((page) => [page.settings, ...page.columns()])
+      .reduce((sum, column) => sum + column.byteLength, 0);
     return this.#pages.length === 0 ? 0 : bytes / (this.#pages.length << this.#slotBits);
   }
 }

@@ -131,6 +131,10 @@ export class Directory implements Names {
     return this.#meterOwners[number]!;
   }
 
+  setMeterSettings(number: number, settings: number): void {
+    this.#meterSettings[number] = settings;
+  }
+
   meterSettings(number: number): number {
     return this.#meterSettings[number]!;
   }

@@ -1,6 +1,6 @@
 import { EntryWriter } from "../../engine/base/entries.js";
 import { Baseline } from "../kernels/baseline.js";
-import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import { MeterRecord, RecordType } from "../kernels/record.js";
 import type { KnownRecord } from "./known-record.js";
 import { takeExchange } from "./meter-exchange.js";
@@ -28,8 +28,8 @@ export class JudgedRun {
   #lastAt = Number.NaN;
 
   /** Records that count up to `keepFrom` are let go of. */
-  constructor(settings: CompiledSettings, keepFrom: number) {
-    this.#window.settings = settings;
+  constructor(timeline: CompiledTimeline, keepFrom: number) {
+    this.#window.timeline = timeline;
     this.#window.judge();
     this.#keepFrom = keepFrom;
   }
@@ -53,7 +53,7 @@ export class JudgedRun {
     if (record.type === RecordType.NONE || record.at <= this.#keepFrom) return;
     const kept = Object.assign(new MeterRecord(), record);
     const left = new Baseline();
-    left.copy(base);
+    if (base.isFor(record.settings)) left.copy(base);
     this.#judged.set(keyOf(record.ts, record.type), { record: kept, base: left });
   }
 
@@ -61,6 +61,7 @@ export class JudgedRun {
   #withdrawn(ts: number): void {
     const mark = new MeterRecord();
     mark.type = RecordType.EXCHANGE;
+    mark.settings = this.#window.timeline.at(ts);
     mark.ts = ts;
     mark.at = ts;
     mark.reachFrom = this.#window.defaultReach(ts, this.#lastAt);
@@ -70,9 +71,10 @@ export class JudgedRun {
 
   /** Whether a record whose verdict can change no more lies at or behind `end` and lets no segment reach from before over it. */
   isPast(end: number): boolean {
-    const { settings, older, newer } = this.#window;
+    const { older, newer } = this.#window;
     if (older.type === RecordType.NONE || newer.type === RecordType.NONE) return false;
-    if (settings.isInterval) return older.from - settings.intervalSlackMs >= end;
+    const { isInterval, intervalSlackMs } = older.settings;
+    if (isInterval) return older.from - intervalSlackMs >= end;
     return older.at >= end && (older.accepted || older.type === RecordType.EXCHANGE);
   }
 

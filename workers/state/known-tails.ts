@@ -1,4 +1,4 @@
-import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import type { InputListener } from "./book.js";
 import { inOrder, type KnownRecord, knownExchange, knownReading, mergedRecords } from "./known-record.js";
 import { type KnownStretch, restartBefore } from "./meter-repair.js";
@@ -102,13 +102,13 @@ export class KnownTails implements InputListener {
   }
 
   /** Keeps of a meter's known records what lies around its last late input, where that is little. */
-  keep(meter: number, settings: CompiledSettings, known: KnownStretch, lastLateTs: number): void {
+  keep(meter: number, timeline: CompiledTimeline, known: KnownStretch, lastLateTs: number): void {
     this.#forget(meter);
     const { records } = known;
     const middle = records[records.length >> 1]!;
     const fits = records.length <= MOST_OF_ONE / 2;
     const isFront = known.from === Number.NEGATIVE_INFINITY && (known.to < Number.POSITIVE_INFINITY || lastLateTs < middle.ts);
-    const kept = fits ? { ...known, records: [...records] } : isFront ? frontOf(settings, known) : backOf(settings, known);
+    const kept = fits ? { ...known, records: [...records] } : isFront ? frontOf(timeline, known) : backOf(timeline, known);
     if (kept === null || kept.records.length > MOST_OF_ONE) return;
     this.#tails.set(meter, kept);
     this.size += kept.records.length;
@@ -136,8 +136,8 @@ export class KnownTails implements InputListener {
 }
 
 /** The beginning of a history: for what comes newest first. */
-function frontOf(settings: CompiledSettings, { records, from, sound }: KnownStretch): Tail | null {
-  const end = settings.largestPeriodEnd(records[0]!.ts) + settings.maxGapMs;
+function frontOf(timeline: CompiledTimeline, { records, from, sound }: KnownStretch): Tail | null {
+  const end = timeline.largestPeriodEnd(records[0]!.ts) + timeline.maxGapMs;
   let count = 0;
   while (count < records.length && records[count]!.ts <= end) count++;
   if (count + BEHIND > records.length) return null;
@@ -147,9 +147,9 @@ function frontOf(settings: CompiledSettings, { records, from, sound }: KnownStre
 }
 
 /** The newest records, from a place where judging may begin. */
-function backOf(settings: CompiledSettings, known: KnownStretch): Tail | null {
+function backOf(timeline: CompiledTimeline, known: KnownStretch): Tail | null {
   if (known.to !== Number.POSITIVE_INFINITY) return null;
-  const start = restartBefore(settings, known, known.records.length - NEAR);
+  const start = restartBefore(timeline, known, known.records.length - NEAR);
   if (start < 0) return null;
   const records = known.records.slice(start);
   return start === 0 ? { ...known, records } : { records, from: records[0]!.ts, to: known.to, sound: true };

@@ -38,12 +38,14 @@ export function takeExchange(
     else declare(window, ts, final, start, rev);
     window.judge();
     // Without the exchange the reading before it is the newest again.
-    rewriteOlder(meter, window, Number.isNaN(final) ? window.newer : window.older, out);
+    rewriteOlder(meter, Number.isNaN(final) ? window.newer : window.older, out);
     rewriteRows(meter, window, rows, out);
     return Applied.REVISED;
   }
   if (Number.isNaN(final)) {
     withdraw(window, ts, rev, window.defaultReach(ts, Number.isNaN(window.withdrawnTs) ? newer.at : window.withdrawnTs));
+    // At the instant of the newest reading it reaches into a period that this one has closed.
+    if (ts <= window.closedTo) rows.write(meter, window, ts - 1, window.closedTo, out);
     return Applied.LIVE;
   }
   takeNew(meter, window, ts, final, start, rev, rows, out);
@@ -67,15 +69,15 @@ function takeNew(
   if (Number.isNaN(window.closedTo)) window.closedTo = newer.at;
   window.judge();
   // Only readings close periods, but a segment that looked settled may be another now.
-  const from = Math.min(touchedFrom(newer), rewriteOlder(meter, window, older, out));
+  const from = Math.min(touchedFrom(newer), rewriteOlder(meter, older, out));
   if (from < window.closedTo) rows.write(meter, window, from, window.closedTo, out);
 }
 
 function declare(window: MeterWindow, ts: number, final: number, start: number, rev: number): void {
-  const { newer, settings } = window;
+  const { newer } = window;
   window.place(newer, ts, final, rev);
   newer.start = start;
-  newer.startUnits = settings.units(start);
+  newer.startUnits = newer.settings.units(start);
 }
 
 /** The newest record is withdrawn: what came before it is the newest again. */
@@ -96,6 +98,7 @@ function withdraw(window: MeterWindow, ts: number, rev: number, reachFrom: numbe
   if (Number.isNaN(reachFrom)) return;
   const mark = new MeterRecord();
   mark.type = RecordType.EXCHANGE;
+  mark.settings = window.timeline.at(ts);
   mark.at = ts;
   mark.reachFrom = reachFrom;
   // What both newest records bring is not settled yet, so the periods that they reach must not be let go of before them.

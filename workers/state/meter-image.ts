@@ -10,9 +10,9 @@ import { type MeterWindow, NONE_SPILLED } from "./meter-window.js";
  * Two windows with the same image make the same rows of whatever comes, from here on.
  */
 export function imageOf(window: MeterWindow): number[] {
-  const { base, older, newer, sums, spilled, settings } = window;
+  const { base, older, newer, sums, spilled } = window;
   // No interval to come begins before `older` does but around a change of offset: where an old block began matters no more.
-  const isOld = base.blockFrom < older.from - settings.intervalSlackMs;
+  const isOld = older.type !== RecordType.NONE && base.blockFrom < older.from - older.settings.intervalSlackMs;
   const image = [
     base.ts,
     base.units,
@@ -27,7 +27,7 @@ export function imageOf(window: MeterWindow): number[] {
     base.exchanged ? 1 : 0,
     base.closed,
     base.closedFlags,
-    settings.periods.length,
+    base.settings === null ? -1 : base.settings.index,
     ...recordNumbers(older),
     ...recordNumbers(newer),
     window.closedTo,
@@ -43,7 +43,7 @@ const BASE_NUMBERS = 14;
 const RECORD_NUMBERS = 9;
 const SUM_NUMBERS = 10;
 
-/** Fills a window whose settings are set; it is not yet judged. */
+/** Fills a window whose timeline is set; it is not yet judged. */
 export function drawWindow(window: MeterWindow, image: Float64Array | readonly number[]): void {
   const { base } = window;
   base.clear();
@@ -60,6 +60,7 @@ export function drawWindow(window: MeterWindow, image: Float64Array | readonly n
   base.exchanged = image[10] === 1;
   base.closed = image[11]!;
   base.closedFlags = image[12]!;
+  base.settings = image[13]! < 0 ? null : window.timeline.steps[image[13]!]!;
   drawRecord(window, window.older, image, BASE_NUMBERS);
   drawRecord(window, window.newer, image, BASE_NUMBERS + RECORD_NUMBERS);
   let at = BASE_NUMBERS + 2 * RECORD_NUMBERS;
@@ -99,7 +100,7 @@ function drawRecord(window: MeterWindow, record: MeterRecord, image: Float64Arra
   window.place(record, image[at + 1]!, image[at + 2]!, image[at + 3]!);
   record.conflict = image[at + 4] === 1;
   record.start = image[at + 5]!;
-  record.startUnits = window.settings.units(record.start);
+  record.startUnits = record.settings.units(record.start);
   record.reachFrom = image[at + 6]!;
 }
 

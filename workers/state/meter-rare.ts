@@ -1,6 +1,7 @@
 import { PeriodSum } from "../kernels/period-sum.js";
 import { RecordType } from "../kernels/record.js";
 import type { MeterWindow } from "./meter-window.js";
+import { usualSettings } from "./page-window.js";
 
 /**
  * What only few meters have at any time: an epoch that nobody declared, a declared exchange, sums of more periods than
@@ -12,7 +13,7 @@ export class RareState {
   spilled: PeriodSum[] = [];
 }
 
-const RARE_NUMBERS = 17;
+const RARE_NUMBERS = 20;
 const SPILLED_NUMBERS = 10;
 
 /** Whether the window holds more than a page has room for. */
@@ -25,6 +26,7 @@ export function isRare(window: MeterWindow): boolean {
     spilled.length > 0 ||
     !Number.isNaN(window.withdrawnTs) ||
     (newer.type === RecordType.NONE && !Number.isNaN(window.closedTo)) ||
+    (base.settings !== null && base.settings !== usualSettings(window)) ||
     hasUnusualReach(window)
   );
 }
@@ -57,12 +59,15 @@ export function saveRare(window: MeterWindow, rare: RareState): void {
     window.withdrawnTs,
     window.withdrawnRev,
     base.gapFrom,
+    base.settings === null ? -1 : base.settings.index,
+    base.units,
+    base.blockFrom,
   ]);
   rare.spilled = window.spilled;
 }
 
 export function loadRare(rare: RareState, window: MeterWindow): void {
-  const { base, older, newer, settings } = window;
+  const { base, older, newer } = window;
   const { numbers } = rare;
   base.read = numbers[0] === 1;
   base.epochTs = numbers[1]!;
@@ -74,15 +79,18 @@ export function loadRare(rare: RareState, window: MeterWindow): void {
   base.closed = numbers[7]!;
   base.closedFlags = numbers[8]!;
   older.start = numbers[9]!;
-  older.startUnits = settings.units(older.start);
+  if (older.type !== RecordType.NONE) older.startUnits = older.settings.units(older.start);
   newer.start = numbers[10]!;
-  newer.startUnits = settings.units(newer.start);
+  if (newer.type !== RecordType.NONE) newer.startUnits = newer.settings.units(newer.start);
   older.reachFrom = numbers[11]!;
   newer.reachFrom = numbers[12]!;
   window.closedTo = numbers[13]!;
   window.withdrawnTs = numbers[14]!;
   window.withdrawnRev = numbers[15]!;
   base.gapFrom = numbers[16]!;
+  base.settings = numbers[17]! < 0 ? null : window.timeline.steps[numbers[17]!]!;
+  base.units = numbers[18]!;
+  base.blockFrom = numbers[19]!;
   window.spilled = rare.spilled;
 }
 

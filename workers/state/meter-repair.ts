@@ -1,6 +1,6 @@
 import { type EntryWriter, ExchangeInfo, entryBytes, Kind } from "../../engine/base/entries.js";
 import { Flag } from "../../engine/base/flags.js";
-import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import { RecordType } from "../kernels/record.js";
 import { inOrder, type KnownRecord, mergedRecords, placeOf, UNSETTLED } from "./known-record.js";
 import { isSameImage } from "./meter-image.js";
@@ -39,7 +39,7 @@ const EPOCH = Flag.RESET | Flag.EXCHANGE;
  *     └───────── rows alike ──┘└──── rows may differ ────────┘└ rows alike ┘
  */
 export class MeterRepair {
-  readonly #settings: CompiledSettings;
+  readonly #timeline: CompiledTimeline;
   readonly #known: KnownStretch;
   readonly #lates: readonly KnownRecord[];
   /** All records, the late ones among them. */
@@ -53,8 +53,8 @@ export class MeterRepair {
   #atEnd = false;
 
   /** `lates` are in order, within the known stretch, and at least one. */
-  constructor(settings: CompiledSettings, known: KnownStretch, lates: readonly KnownRecord[]) {
-    this.#settings = settings;
+  constructor(timeline: CompiledTimeline, known: KnownStretch, lates: readonly KnownRecord[]) {
+    this.#timeline = timeline;
     this.#known = known;
     this.#lates = lates;
     this.#merged = mergedRecords(known.records, lates);
@@ -63,11 +63,11 @@ export class MeterRepair {
 
   /** Both runs begin early enough for the record at `before`. */
   #begin(before: number): void {
-    this.#start = restartBefore(this.#settings, this.#known, before);
+    this.#start = restartBefore(this.#timeline, this.#known, before);
     this.#nextWithout = this.#start;
     this.#nextWith = this.#start;
-    this.#without = new MeterRun(this.#settings);
-    this.#with = new MeterRun(this.#settings);
+    this.#without = new MeterRun(this.#timeline);
+    this.#with = new MeterRun(this.#timeline);
     this.#state = this.#start < 0 ? Repair.NEEDS_BEFORE : Repair.GOES_ON;
   }
 
@@ -121,8 +121,8 @@ export class MeterRepair {
   /** A period in which the runs began cannot be worked out by them. */
   #changesTooEarly(): boolean {
     if (this.#fromBeginning) return false;
-    const restart = this.#known.records[this.#start]!;
-    const at = this.#settings.isInterval ? this.#settings.intervalEnd(restart.ts) : restart.ts;
+    const { ts } = this.#known.records[this.#start]!;
+    const at = this.#timeline.at(ts).countsAt(ts);
     const { views, periods } = this.#with;
     for (const [key, offset] of periods) {
       if (views.f64[(offset >> 3) + 1]! < at && !this.#isAlike(this.#without.periods.get(key), offset)) return true;
@@ -202,25 +202,26 @@ export class MeterRepair {
  * Index of the last record from which judging may begin so that everything from the record at `before` on comes out right, periods included;
  * −1 where it lies further back than what is known.
  */
-export function restartBefore(settings: CompiledSettings, known: KnownStretch, before: number): number {
+export function restartBefore(timeline: CompiledTimeline, known: KnownStretch, before: number): number {
   const { records, from } = known;
   if (from === Number.NEGATIVE_INFINITY && before < FEW_RECORDS) return 0;
   if (before < 1) return -1;
-  const until = settings.largestPeriodStart(endOf(settings, records[before]!) - 1);
-  let found = from === Number.NEGATIVE_INFINITY || (known.sound && endOf(settings, records[0]!) <= until) ? 0 : -1;
+  const until = timeline.largestPeriodStart(endOf(timeline, records[before]!) - 1);
+  let found = from === Number.NEGATIVE_INFINITY || (known.sound && endOf(timeline, records[0]!) <= until) ? 0 : -1;
   let epochTs = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < before; i++) {
     const { ts, type, flags } = records[i]!;
-    if (settings.isCounter && type === RecordType.READING && (flags === UNSETTLED || (flags & EPOCH) !== 0)) epochTs = ts;
-    if (type !== RecordType.READING || endOf(settings, records[i]!) > until) continue;
-    if (!settings.isCounter) found = i;
-    else if (flags !== UNSETTLED && (flags & UNCLEAN) === 0 && ts - epochTs > settings.maxGapMs) {
-      if (known.sound || from === Number.NEGATIVE_INFINITY || ts - from > settings.maxGapMs) found = i;
+    const { isCounter } = timeline.at(ts);
+    if (isCounter && type === RecordType.READING && (flags === UNSETTLED || (flags & EPOCH) !== 0)) epochTs = ts;
+    if (type !== RecordType.READING || endOf(timeline, records[i]!) > until) continue;
+    if (!isCounter) found = i;
+    else if (flags !== UNSETTLED && (flags & UNCLEAN) === 0 && ts - epochTs > timeline.maxGapMs) {
+      if (known.sound || from === Number.NEGATIVE_INFINITY || ts - from > timeline.maxGapMs) found = i;
     }
   }
   return found;
 }
 
-function endOf(settings: CompiledSettings, record: KnownRecord): number {
-  return settings.isInterval && record.type === RecordType.READING ? settings.intervalEnd(record.ts) : record.ts;
+function endOf(timeline: CompiledTimeline, { ts, type }: KnownRecord): number {
+  return type === RecordType.READING ? timeline.at(ts).countsAt(ts) : ts;
 }

@@ -1,7 +1,9 @@
 import type { EntryWriter } from "../../engine/base/entries.js";
+import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import { isSpread } from "../kernels/judge.js";
 import { PeriodSum, REACHED } from "../kernels/period-sum.js";
 import type { MeterRecord } from "../kernels/record.js";
+import { grown } from "./alerts-slots.js";
 import type { MeterWindow } from "./meter-window.js";
 
 /** The earliest instant at which a record, as it is judged now, changes a period's row. */
@@ -18,6 +20,7 @@ export class RowWriter {
   count = 0;
   #periods = new Uint8Array(16);
   #starts = new Float64Array(16);
+  #ends = new Float64Array(16);
   #values = new Float64Array(16);
 
   begin(): void {
@@ -32,13 +35,17 @@ export class RowWriter {
     return this.#starts[index]!;
   }
 
+  endAt(index: number): number {
+    return this.#ends[index]!;
+  }
+
   valueAt(index: number): number {
     return this.#values[index]!;
   }
 
   /** Writes the rows of all periods that end after `from` and not after `closing`, as far as they have one. */
   write(meter: number, window: MeterWindow, from: number, closing: number, out: EntryWriter): void {
-    for (const period of window.settings.periods) {
+    for (const period of window.timeline.periods) {
       const sum = window.sums[period]!;
       // The usual case: nothing has ended, and it costs no look at the calendar.
       if (from >= sum.start && closing < sum.end) continue;
@@ -47,26 +54,30 @@ export class RowWriter {
   }
 
   #writePeriods(meter: number, window: MeterWindow, period: number, from: number, closing: number, out: EntryWriter): void {
-    const { calendar } = window.settings;
+    const { timeline } = window;
     const row = this.#row;
-    let start = calendar.start(period, from);
-    let end = calendar.end(period, from);
+    let settings = timeline.at(from);
+    let start = settings.periodStart(period, from);
+    let end = settings.periodEnd(period, from);
     while (end <= closing) {
-      window.compose(period, start, end, row);
-      if ((row.flags & REACHED) !== 0) {
-        this.#writeRow(meter, window, row, out);
-        start = end;
-      } else {
-        const next = nextReached(window, period, end);
-        if (!(next < closing)) return;
-        start = calendar.start(period, next);
+      if (!settings.keeps(period)) start = end;
+      else {
+        window.compose(period, start, end, row);
+        if ((row.flags & REACHED) !== 0) {
+          this.#writeRow(meter, settings, row, out);
+          start = end;
+        } else {
+          const next = nextReached(window, period, end);
+          if (!(next < closing)) return;
+          start = timeline.at(next).periodStart(period, next);
+        }
       }
-      end = calendar.end(period, start);
+      settings = timeline.at(start);
+      end = settings.periodEnd(period, start);
     }
   }
 
-  #writeRow(meter: number, window: MeterWindow, row: PeriodSum, out: EntryWriter): void {
-    const { settings } = window;
+  #writeRow(meter: number, settings: CompiledSettings, row: PeriodSum, out: EntryWriter): void {
     const value = row.value(settings);
     const hasLevels = row.min <= row.max;
     const min = hasLevels ? settings.shownLevel(row.min) : Number.NaN;
@@ -75,21 +86,17 @@ export class RowWriter {
     if (this.count === this.#periods.length) this.#grow();
     this.#periods[this.count] = row.period;
     this.#starts[this.count] = row.start;
+    this.#ends[this.count] = row.end;
     this.#values[this.count] = value;
     this.count++;
   }
 
   #grow(): void {
     const size = 2 * this.#periods.length;
-    const periods = new Uint8Array(size);
-    const starts = new Float64Array(size);
-    const values = new Float64Array(size);
-    periods.set(this.#periods);
-    starts.set(this.#starts);
-    values.set(this.#values);
-    this.#periods = periods;
-    this.#starts = starts;
-    this.#values = values;
+    this.#periods = grown(this.#periods, new Uint8Array(size));
+    this.#starts = grown(this.#starts, new Float64Array(size));
+    this.#ends = grown(this.#ends, new Float64Array(size));
+    this.#values = grown(this.#values, new Float64Array(size));
   }
 }
 
@@ -107,7 +114,8 @@ function nextReached(window: MeterWindow, period: number, after: number): number
 function reachedBy(record: MeterRecord, after: number): number {
   if (!(record.at > after)) return Number.POSITIVE_INFINITY;
   let begin = Number.POSITIVE_INFINITY;
-  if (record.reachFrom < begin) begin = record.reachFrom;
+  // A stretch of no length lies in the period that ends there.
+  if (record.reachFrom < begin) begin = Math.min(record.reachFrom, record.at - 1);
   if (isSpread(record) && record.from < begin) begin = record.from;
   return Math.max(begin, after);
 }

@@ -1,5 +1,5 @@
 import { type EntryViews, EntryWriter, entryBytes, Kind, PERIODS, viewsOf } from "../../engine/base/entries.js";
-import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import { RecordType } from "../kernels/record.js";
 import type { KnownRecord } from "./known-record.js";
 import { takeExchange } from "./meter-exchange.js";
@@ -22,14 +22,15 @@ export class MeterRun {
   #read = 0;
   #views: EntryViews | null = null;
 
-  constructor(settings: CompiledSettings) {
-    this.window.settings = settings;
+  constructor(timeline: CompiledTimeline) {
+    this.window.timeline = timeline;
     this.window.judge();
   }
 
-  /** Records come in order. */
+  /** Records come in order. An exchange where there was no counter means nothing. */
   feed(record: KnownRecord): void {
     const { ts, type, value, start, rev, conflict } = record;
+    if (type === RecordType.EXCHANGE && !this.window.timeline.at(ts).isCounter) return;
     this.#rows.begin();
     if (type === RecordType.READING) takeReading(0, this.window, ts, value, rev, conflict, this.#rows, this.#out);
     else takeExchange(0, this.window, ts, value, start, rev, this.#rows, this.#out);

@@ -1,5 +1,6 @@
 import { PERIODS } from "../../engine/base/entries.js";
 import type { Observation } from "../kernels/alert.js";
+import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import { PeriodSum } from "../kernels/period-sum.js";
 import { type MeterRecord, RecordType } from "../kernels/record.js";
 import type { MeterWindow } from "./meter-window.js";
@@ -43,49 +44,49 @@ function newestReading({ older, newer }: MeterWindow): MeterRecord | null {
 }
 
 export function fillRunning(window: MeterWindow, into: Running): void {
-  const { settings } = window;
   const reading = newestReading(window);
   into.ts = reading === null ? Number.NaN : reading.ts;
   into.value = reading === null ? Number.NaN : reading.value;
-  into.delta = reading === null ? Number.NaN : settings.shownAmount(reading.delta, reading.deltaLow);
+  into.delta = reading === null ? Number.NaN : reading.settings.shownAmount(reading.delta, reading.deltaLow);
   into.flags = reading === null ? 0 : reading.flags;
   for (let period = 0; period < PERIODS.length; period++) {
     const running = into[PERIODS[period]!];
-    if (reading === null || !settings.periods.includes(period)) {
+    const settings = reading === null ? null : compose(window, period, reading);
+    if (settings === null) {
       running.start = Number.NaN;
       running.value = Number.NaN;
     } else {
-      compose(window, period, reading);
       running.start = sum.start;
       running.value = sum.value(settings);
     }
   }
 }
 
-function compose(window: MeterWindow, period: number, reading: MeterRecord): void {
+/** Puts the reading's period into `sum`. Returns the settings in force in it; null where it is not kept. */
+function compose(window: MeterWindow, period: number, reading: MeterRecord): CompiledSettings | null {
   const last = reading.at - 1;
+  const settings = window.timeline.at(last);
+  if (!settings.keeps(period)) return null;
   const open = window.sums[period]!;
   if (last >= open.start && last < open.end) window.compose(period, open.start, open.end, sum);
-  else {
-    const { calendar } = window.settings;
-    window.compose(period, calendar.start(period, last), calendar.end(period, last), sum);
-  }
+  else window.compose(period, settings.periodStart(period, last), settings.periodEnd(period, last), sum);
+  return settings;
 }
 
 export function fillSettled(window: MeterWindow, into: SettledReading): void {
-  const { older, settings } = window;
+  const { older } = window;
   const isReading = older.type === RecordType.READING;
   into.ts = isReading ? older.ts : Number.NaN;
-  into.delta = isReading ? settings.shownAmount(older.delta, older.deltaLow) : Number.NaN;
+  into.delta = isReading ? older.settings.shownAmount(older.delta, older.deltaLow) : Number.NaN;
   into.flags = isReading ? older.flags : 0;
 }
 
 /** The newest record is a reading. */
 export function fillObservation(window: MeterWindow, into: Observation): void {
-  const { settings, older, newer } = window;
+  const { older, newer } = window;
   into.ts = newer.ts;
   into.value = newer.value;
-  into.delta = settings.shownAmount(newer.delta, newer.deltaLow);
+  into.delta = newer.settings.shownAmount(newer.delta, newer.deltaLow);
   // What an exchange closed is part of the delta, so its time is part of the span.
   const from = older.type === RecordType.EXCHANGE && older.from < newer.from ? older.from : newer.from;
   into.spanMs = newer.at - from;
@@ -97,7 +98,6 @@ export function fillObservation(window: MeterWindow, into: Observation): void {
 }
 
 function energy(window: MeterWindow, period: number): number {
-  if (!window.settings.periods.includes(period)) return Number.NaN;
-  compose(window, period, window.newer);
-  return sum.value(window.settings);
+  const settings = compose(window, period, window.newer);
+  return settings === null ? Number.NaN : sum.value(settings);
 }

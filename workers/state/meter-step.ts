@@ -63,8 +63,8 @@ export function takeReading(
   newer.conflict = conflict;
   if (Number.isNaN(window.closedTo)) window.closedTo = newer.at;
   window.judge();
-  writeReading(Kind.READING, meter, window, newer, out);
-  const from = Math.min(window.closedTo, touchedFrom(newer), rewriteOlder(meter, window, older, out));
+  writeReading(Kind.READING, meter, newer, out);
+  const from = Math.min(window.closedTo, touchedFrom(newer), rewriteOlder(meter, older, out));
   if (newer.at > window.closedTo) window.closedTo = newer.at;
   rows.write(meter, window, from, window.closedTo, out);
   return Applied.LIVE;
@@ -106,20 +106,20 @@ function takeBehind(
   window.place(inserted, ts, value, rev);
   const settled = window.settledLast;
   // Judged once more before it is settled: its successor is another one now.
-  judge(window.settings, window.base, settled, inserted);
+  judge(window.base, settled, inserted);
   settled.reachFrom = olderReach;
   if (!olderWas.isStill(settled) && settled.type === RecordType.READING) {
-    writeReading(Kind.REWRITE, meter, window, settled, out);
+    writeReading(Kind.REWRITE, meter, settled, out);
   }
   const first = Math.min(from, touchedFrom(settled));
   inserted.reachFrom = window.defaultReach(inserted.at, settled.at);
   last.reachFrom = window.defaultReach(last.at, inserted.at);
-  if (window.settings.isInterval) inserted.from = window.settings.intervalStart(ts);
+  if (inserted.settings.isInterval) inserted.from = inserted.settings.intervalStart(ts);
   // Its rows are written again below, so their periods must not be let go of with it.
   window.settle(settled, inserted, first);
   window.judge();
-  writeReading(Kind.READING, meter, window, inserted, out);
-  if (!newerWas.isStill(last) && last.type === RecordType.READING) writeReading(Kind.REWRITE, meter, window, last, out);
+  writeReading(Kind.READING, meter, inserted, out);
+  if (!newerWas.isStill(last) && last.type === RecordType.READING) writeReading(Kind.REWRITE, meter, last, out);
   const touched = Math.min(first, window.closedTo, touchedFrom(inserted), touchedFrom(last));
   // Before an exchange it may be the first reading that is past a period's end.
   if (inserted.at > window.closedTo) window.closedTo = inserted.at;
@@ -161,19 +161,20 @@ function takeAgain(
   if (isOther) standing.conflict = true;
   if (wins) window.place(standing, standing.ts, value, rev);
   window.judge();
-  writeReading(wins ? Kind.READING : Kind.REWRITE, meter, window, standing, out);
-  if (standing !== window.older) rewriteOlder(meter, window, window.older, out);
+  writeReading(wins ? Kind.READING : Kind.REWRITE, meter, standing, out);
+  if (standing !== window.older) rewriteOlder(meter, window.older, out);
   else if (window.newer.type === RecordType.READING && !newerWas.isStill(window.newer)) {
-    writeReading(Kind.REWRITE, meter, window, window.newer, out);
+    writeReading(Kind.REWRITE, meter, window.newer, out);
   }
   rewriteRows(meter, window, rows, out);
   return Applied.REVISED;
 }
 
 /** Whether the record before was judged by the value of this one, and can no longer be judged by another. */
-function isLookedAtBySettled({ settings, older, newer, base }: MeterWindow, standing: MeterRecord): boolean {
+function isLookedAtBySettled({ older, newer, base }: MeterWindow, standing: MeterRecord): boolean {
+  const { settings } = standing;
   const isFirst = standing === (older.type === RecordType.NONE ? newer : older);
-  return settings.isCounter && isFirst && !Number.isNaN(base.ts);
+  return settings.isCounter && isFirst && !Number.isNaN(base.ts) && base.isFor(settings);
 }
 
 export function rememberBoth(window: MeterWindow): void {
@@ -191,20 +192,13 @@ export function rewriteRows(meter: number, window: MeterWindow, rows: RowWriter,
 }
 
 /** Writes the older reading's row again if its look-ahead decides it anew. Returns from when on rows may have changed by it. */
-export function rewriteOlder(meter: number, window: MeterWindow, older: MeterRecord, out: EntryWriter): number {
+export function rewriteOlder(meter: number, older: MeterRecord, out: EntryWriter): number {
   if (olderWas.isStill(older)) return Number.POSITIVE_INFINITY;
-  if (older.type === RecordType.READING) writeReading(Kind.REWRITE, meter, window, older, out);
+  if (older.type === RecordType.READING) writeReading(Kind.REWRITE, meter, older, out);
   return Math.min(olderWas.touchedFrom, touchedFrom(older));
 }
 
-function writeReading(kind: number, meter: number, { settings }: MeterWindow, record: MeterRecord, out: EntryWriter): void {
-  out.reading(
-    kind,
-    meter,
-    record.ts,
-    record.value,
-    settings.shownAmount(record.delta, record.deltaLow),
-    record.rev,
-    record.flags,
-  );
+function writeReading(kind: number, meter: number, record: MeterRecord, out: EntryWriter): void {
+  const delta = record.settings.shownAmount(record.delta, record.deltaLow);
+  out.reading(kind, meter, record.ts, record.value, delta, record.rev, record.flags);
 }

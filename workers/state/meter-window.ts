@@ -1,7 +1,7 @@
 import { limits } from "../../engine/base/limits.js";
 import { advance } from "../kernels/advance.js";
 import { Baseline } from "../kernels/baseline.js";
-import type { CompiledSettings } from "../kernels/compiled-settings.js";
+import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import { judge } from "../kernels/judge.js";
 import { PeriodSum } from "../kernels/period-sum.js";
 import { Case, MeterRecord, RecordType } from "../kernels/record.js";
@@ -20,7 +20,7 @@ export const NONE_SPILLED: PeriodSum[] = [];
  * The kernels decide from the inputs alone, so only inputs and settled state are kept between calls.
  */
 export class MeterWindow {
-  settings!: CompiledSettings;
+  timeline!: CompiledTimeline;
   /** What the settled records leave. */
   readonly base = new Baseline();
   /** What `older` leaves on top. */
@@ -29,7 +29,10 @@ export class MeterWindow {
   newer = new MeterRecord();
   /** What `insert` pushed out of `older`: to be settled once its successor is known. */
   settledLast = new MeterRecord();
-  /** By period: the settled part of the one in which `anchor` lies; end NaN: none yet. */
+  /**
+   * By period: the settled part of the one in which `anchor` lies; end NaN: none yet. Where the settings of the time keep no such period,
+   * an empty one as long as they are in force.
+   */
   readonly sums: readonly PeriodSum[] = [new PeriodSum(), new PeriodSum(), new PeriodSum()];
   /** Settled parts of periods after that, where there are any. */
   spilled: PeriodSum[] = NONE_SPILLED;
@@ -41,14 +44,14 @@ export class MeterWindow {
 
   /** Decides both records; `newer` has no successor yet. */
   judge(): void {
-    const { settings, base, middle, older, newer } = this;
+    const { base, middle, older, newer } = this;
     const hasNewer = newer.type !== RecordType.NONE;
     middle.copy(base);
     if (older.type !== RecordType.NONE) {
-      judge(settings, base, older, hasNewer ? newer : null);
-      advance(settings, middle, older);
+      judge(base, older, hasNewer ? newer : null);
+      advance(middle, older);
     }
-    if (hasNewer) judge(settings, middle, newer, null);
+    if (hasNewer) judge(middle, newer, null);
   }
 
   /**
@@ -63,7 +66,7 @@ export class MeterWindow {
     this.older = older;
     this.newer.clear();
     const reach = this.defaultReach(older.at, this.base.ts);
-    if (!Number.isNaN(reach)) older.reachFrom = reach;
+    if (!Number.isNaN(reach) && !(reach > older.reachFrom)) older.reachFrom = reach;
   }
 
   /** Makes room between the two: what was `older` is in `settledLast`, `older` is empty. */
@@ -76,25 +79,29 @@ export class MeterWindow {
 
   /** Gives a record its place in time. `value` is finite. */
   place(record: MeterRecord, ts: number, value: number, rev: number): void {
+    const settings = this.timeline.at(ts);
+    record.settings = settings;
     record.ts = ts;
-    record.at = this.settings.isInterval ? this.settings.intervalEnd(ts) : ts;
+    record.at = settings.countsAt(ts);
     record.value = value;
-    record.units = this.settings.units(value);
+    record.units = settings.units(value);
     record.rev = rev;
   }
 
   /** Where a stretch that ends at `at` begins if its neighbour is at `before`; NaN where that is too far, or no stretch at all. */
   defaultReach(at: number, before: number): number {
-    return at > before && at - before <= limits.maxSpreadMs ? before : Number.NaN;
+    return at >= before && at - before <= limits.maxSpreadMs ? before : Number.NaN;
   }
 
   /** See Status.STEADY. */
   get isSteady(): boolean {
-    const { settings, base, older, newer } = this;
+    const { timeline, base, older, newer } = this;
+    if (older.type !== RecordType.READING || newer.type !== RecordType.READING) return false;
+    const { settings } = newer;
     return (
       settings.isCounter &&
-      older.type === RecordType.READING &&
-      newer.type === RecordType.READING &&
+      // The open periods say where a step of the settings ends.
+      (timeline.only !== null || settings.periods.length > 0) &&
       older.flags === 0 &&
       newer.flags === 0 &&
       older.case === Case.PLAIN &&
@@ -109,17 +116,19 @@ export class MeterWindow {
    * whatever else may be let go of.
    */
   settle(record: MeterRecord, next: MeterRecord, keepFrom = Number.POSITIVE_INFINITY): void {
-    advance(this.settings, this.base, record);
+    advance(this.base, record);
     this.addSettled(record, next, keepFrom);
   }
 
   /** Adds a record to the settled sums, and lets go of periods that nothing can reach any more. */
   addSettled(record: MeterRecord, next: MeterRecord, keepFrom = Number.POSITIVE_INFINITY): void {
     const anchor = Math.min(keepFrom, this.#anchor(record, next));
-    for (const period of this.settings.periods) {
+    const { timeline } = this;
+    for (const period of timeline.periods) {
       const sum = this.sums[period]!;
-      if (!(anchor < sum.end)) this.#reopen(sum, period, anchor, record);
-      else sum.add(this.settings, record);
+      if (!(anchor < sum.end)) this.#reopen(sum, period, anchor);
+      const settings = timeline.at(sum.start);
+      if (timeline.only !== null || settings.keeps(period)) sum.add(settings, record);
       if (record.at > sum.end) this.#spill(period, sum.end, record);
     }
     if (this.spilled.length > 0) this.#prune(record, anchor);
@@ -127,33 +136,39 @@ export class MeterWindow {
 
   /** No later record changes what lies before, and all rows of periods that end by then are written. */
   #anchor(record: MeterRecord, next: MeterRecord): number {
-    const { settings, base, closedTo } = this;
+    const { base, closedTo } = this;
     let anchor = Number.isNaN(base.ts) ? record.at : base.ts;
     if (closedTo < anchor) anchor = closedTo;
-    if (settings.isInterval && next.from - settings.intervalSlackMs < anchor) anchor = next.from - settings.intervalSlackMs;
+    if (next.type === RecordType.NONE) return anchor;
+    // One that counts at the very same instant belongs to the period that ends there.
+    if (next.at - 1 < anchor) anchor = next.at - 1;
+    const { isInterval, intervalSlackMs } = next.settings;
+    if (isInterval && next.from - intervalSlackMs < anchor) anchor = next.from - intervalSlackMs;
     return anchor;
   }
 
-  #reopen(sum: PeriodSum, period: number, anchor: number, record: MeterRecord): void {
-    const { calendar } = this.settings;
-    const start = calendar.start(period, anchor);
+  #reopen(sum: PeriodSum, period: number, anchor: number): void {
+    const settings = this.timeline.at(anchor);
+    const start = settings.periodStart(period, anchor);
     const spilled = this.spilledAt(period, start);
-    if (spilled === null) sum.open(period, start, calendar.end(period, anchor));
+    if (spilled === null) sum.open(period, start, settings.periodEnd(period, anchor));
     else sum.copy(spilled);
-    sum.add(this.settings, record);
   }
 
   #spill(period: number, from: number, record: MeterRecord): void {
-    const { calendar } = this.settings;
-    for (let start = from; start < record.at; start = calendar.end(period, start)) {
+    const { timeline } = this;
+    for (let start = from, end = from; start < record.at; start = end) {
+      const settings = timeline.at(start);
+      end = settings.periodEnd(period, start);
+      if (!settings.keeps(period)) continue;
       let sum = this.spilledAt(period, start);
       if (sum === null) {
         sum = new PeriodSum();
-        sum.open(period, start, calendar.end(period, start));
+        sum.open(period, start, end);
         if (this.spilled === NONE_SPILLED) this.spilled = [];
         this.spilled.push(sum);
       }
-      sum.add(this.settings, record);
+      sum.add(settings, record);
     }
   }
 
@@ -175,7 +190,8 @@ export class MeterWindow {
     const settled = sum.start === start ? sum : this.spilled.length > 0 ? this.spilledAt(period, start) : null;
     if (settled === null) into.open(period, start, end);
     else into.copy(settled);
-    into.add(this.settings, this.older);
-    into.add(this.settings, this.newer);
+    const settings = this.timeline.at(start);
+    into.add(settings, this.older);
+    into.add(settings, this.newer);
   }
 }

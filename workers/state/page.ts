@@ -50,10 +50,28 @@ export class MeterPage {
     if (levels) columns.levels ??= new LevelColumns(this.slots);
   }
 
-  /** All arrays, in an order that depends only on which are there. Their bytes are the page's part of a snapshot. */
+  /** Which periods it has room for, as bits 2 × period; the bit above: with levels. */
+  get kept(): number {
+    return this.periods.reduce((bits, columns, period) => {
+      if (columns === null) return bits;
+      return bits | ((columns.levels === null ? 1 : 3) << (2 * period));
+    }, 0);
+  }
+
+  /** Makes room for what `kept` says. */
+  keep(kept: number): void {
+    for (let period = 0; period < this.periods.length; period++) {
+      const bits = (kept >>> (2 * period)) & 3;
+      if (bits !== 0) this.needs(period, bits === 3);
+    }
+  }
+
+  /**
+   * All arrays but the settings, whose numbers are the book's own, in an order that depends only on which are there. Their bytes are the
+   * page's part of a snapshot.
+   */
   columns(): (Float64Array | Uint32Array | Uint8Array)[] {
     return [
-      this.settings,
       this.firstTs,
       this.status,
       this.baseTs,
