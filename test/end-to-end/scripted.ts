@@ -14,6 +14,8 @@ export interface Scripted {
   readonly name: string;
   readonly inputs: number;
   readonly ackedInputs: number;
+  /** Handed over at least once, acked or not. */
+  readonly sentInputs: number;
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -38,6 +40,7 @@ export function scriptedLogger(
 ): Scripted {
   const inBinary = frames.map((frame) => frame.every(({ input }) => "value" in input) && random.chance(0.6));
   let acked = 0;
+  let sent = 0;
 
   async function converse(wire: Wire, signal: AbortSignal): Promise<void> {
     const { lastSeq } = wire.welcome;
@@ -58,6 +61,7 @@ export function scriptedLogger(
 
   function send(wire: Wire, aliases: Aliases, seq: number): void {
     const arrivals = frames[seq - 1]!;
+    sent = Math.max(sent, seq);
     if (!inBinary[seq - 1]) {
       wire.send({ seq, readings: elementsOf(arrivals) });
       return;
@@ -72,6 +76,9 @@ export function scriptedLogger(
     inputs: frames.flat().length,
     get ackedInputs() {
       return frames.slice(0, acked).flat().length;
+    },
+    get sentInputs() {
+      return frames.slice(0, sent).flat().length;
     },
     async run(signal) {
       while (acked < frames.length && !signal.aborted) {
@@ -91,6 +98,9 @@ export function scriptedPoster(url: string, tenant: TestTenant, name: string, po
     inputs: posts.flat().length,
     get ackedInputs() {
       return posts.slice(0, acked).flat().length;
+    },
+    get sentInputs() {
+      return posts.slice(0, acked + 1).flat().length;
     },
     async run(signal) {
       while (acked < posts.length && !signal.aborted) {
