@@ -119,7 +119,7 @@ export class Life {
         this.failure = error;
       },
       warn: () => {},
-      audits: false,
+      audits: true,
       random: () => 0.5,
     };
     return openShard(wrong.options === undefined ? options : wrong.options(options, this));

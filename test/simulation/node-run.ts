@@ -22,6 +22,7 @@ export interface Happened {
   alertsTold: number;
   /** Meters with inputs that a repair had to work in. */
   lateMeters: number;
+  auditedDays: number;
   rows: number;
 }
 
@@ -36,6 +37,7 @@ export function nothingHappened(): Happened {
     lateCommits: 0,
     alertsTold: 0,
     lateMeters: 0,
+    auditedDays: 0,
     rows: 0,
   };
 }
@@ -245,6 +247,7 @@ class NodeRun implements Watcher {
   /** A power cut, or only the process: the next one starts at once, or after a while. */
   #die(): void {
     const random = this.#random;
+    this.#checkAudit();
     this.#life.end();
     this.#store.cut();
     for (const datalogger of this.#dataloggers) datalogger.lose(random.int(20));
@@ -316,7 +319,7 @@ class NodeRun implements Watcher {
       }
       const { position } = shard?.loop.pump ?? { position: -1 };
       if (round >= 20 && shard !== null && shard.applier.late.size === 0 && this.#isDone(position, shard.journal.appended))
-        return this.#checkConnections();
+        return this.#checkEnd();
     }
     const { shard } = this.#life;
     const waiting = this.#dataloggers.filter(({ done }) => !done).map(({ name, safe, sent }) => `${name} has ${safe} of ${sent}`);
@@ -330,7 +333,16 @@ class NodeRun implements Watcher {
     return stored === appended && this.#life.network.idle && this.#dataloggers.every(({ done }) => done);
   }
 
-  #checkConnections(): void {
+  /** Whatever happened, what is stored was never seen to be wrong. */
+  #checkAudit(): void {
+    const auditor = this.#life.shard?.loop.beside.auditor;
+    if (auditor === undefined) return;
+    assert.equal(auditor.mismatches, 0, "the audit found stored rows that are not what they should be");
+    this.#happened.auditedDays += auditor.days;
+  }
+
+  #checkEnd(): void {
+    this.#checkAudit();
     for (const connection of this.#life.network.connections) {
       const { name } = connection.datalogger;
       assert.equal(connection.inFlight, 0, `${name}: all is acked, yet ${connection.inFlight} bytes count as in flight`);
