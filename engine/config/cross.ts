@@ -1,5 +1,6 @@
 import { describe, type Fault, pathText, type Warning } from "./fault.js";
-import type { Config, MeterConfig, TenantConfig } from "./schema.js";
+import { meterWarnings, reachWarnings } from "./meter-warnings.js";
+import type { Config, TenantConfig } from "./schema.js";
 
 /**
  * Faults between neighbours: ids that come twice. Looks at the file as it was written, so that they
@@ -56,14 +57,11 @@ function tenantWarnings(config: Config, tenant: TenantConfig, path: string): War
   if (tenant.keys.length === 0) warn("keys", "no key: nobody can send or read; make one with `meterstorm key create`");
   if (typeof config.shards === "number" && tenant.shards > config.shards)
     warn("shards", `${tenant.shards} shards asked for, the node has ${config.shards}`);
-  let catchAll = -1;
   tenant.meters.forEach((meter, index) => {
-    const where = `meters[${index}]`;
-    if (catchAll >= 0) warn(where, `never reached: meters[${catchAll}] matches every meter`);
-    if (meter.match === "*" && catchAll < 0) catchAll = index;
-    for (const message of meterWarnings(meter)) warn(where, message);
+    for (const message of [...reachWarnings(tenant.meters, index), ...meterWarnings(meter)]) warn(`meters[${index}]`, message);
   });
-  if (catchAll < 0)
+  const hasCatchAll = tenant.meters.some(({ match, from }) => match === "*" && from === null);
+  if (!hasCatchAll)
     warn(
       "meters",
       'no entry "*": meters that match none are counters without maxRate, which billing needs, in the tenant\'s time zone',
@@ -72,22 +70,9 @@ function tenantWarnings(config: Config, tenant: TenantConfig, path: string): War
     const period = (["quarter", "hour", "day"] as const).find((name) => name === rule.on);
     const kept =
       period === undefined ||
-      (catchAll < 0 && period !== "quarter") ||
+      (!hasCatchAll && period !== "quarter") ||
       tenant.meters.some((meter) => meter.periods.includes(period));
     if (!kept) warn(`rules[${index}].on`, `no entry of meters has the period ${rule.on}: the rule will never fire`);
   });
   return warnings;
-}
-
-function meterWarnings(meter: MeterConfig): string[] {
-  const messages: string[] = [];
-  if (meter.kind === "counter" && meter.maxRate === null)
-    messages.push("a counter without maxRate: billing needs it, since resets and exchanges cannot be told from use without it");
-  const idle: string[] = [];
-  if (meter.modulus !== null && (meter.kind !== "counter" || meter.net)) idle.push("modulus");
-  if (meter.maxRate !== null && (meter.kind === "power" || meter.kind === "gauge")) idle.push("maxRate");
-  if (meter.net && (meter.kind === "power" || meter.kind === "gauge")) idle.push("net");
-  for (const name of idle)
-    messages.push(`${name} has no effect on ${meter.net && name === "modulus" ? "a net register" : `kind ${meter.kind}`}`);
-  return messages;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DURATION_FORM, parseBytes, parseDurationMs, SIZE_FORM } from "./quantity.js";
+import { DURATION_FORM, INSTANT_FORM, parseBytes, parseDurationMs, parseInstantMs, SIZE_FORM } from "./quantity.js";
 
 /** What an issue of a field carries, for the fault that is made of it. */
 export interface FieldIssue {
@@ -69,6 +69,14 @@ export function flag(remedy: string) {
 export function duration(leastMs: number, mostMs: number, range: string, remedy: string) {
   return field({ allowed: `${DURATION_FORM}, ${range}`, remedy }, (value) => {
     const ms = parseDurationMs(value);
+    return ms !== undefined && ms >= leastMs && ms <= mostMs ? ms : undefined;
+  });
+}
+
+/** Epoch milliseconds, both ends included. */
+export function instant(leastMs: number, mostMs: number, range: string, remedy: string) {
+  return field({ allowed: `${INSTANT_FORM}, ${range}`, remedy }, (value) => {
+    const ms = parseInstantMs(value);
     return ms !== undefined && ms >= leastMs && ms <= mostMs ? ms : undefined;
   });
 }

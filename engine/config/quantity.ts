@@ -1,5 +1,5 @@
 /**
- * Durations and sizes as people write them. Both return `undefined` for what is not one, so that
+ * Durations, sizes and instants as people write them. All return `undefined` for what is not one, so that
  * the caller can say where it was found.
  */
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
@@ -42,6 +42,27 @@ export function parseDurationMs(text: unknown): number | undefined {
     at += match[0].length;
   }
   return at === text.length && Number.isSafeInteger(total) ? total : undefined;
+}
+
+export const INSTANT_FORM = 'an instant such as "2026-01-01T00:00:00+01:00" (RFC 3339 with an offset), or epoch milliseconds';
+
+const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+
+/** Epoch milliseconds of RFC 3339 with an offset, or of a whole number of them. What is finer than a millisecond is cut. */
+export function parseInstantMs(value: unknown): number | undefined {
+  if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
+  const match = typeof value === "string" ? RFC3339.exec(value) : null;
+  if (match === null) return undefined;
+  // Date.parse alone takes February 30th for March 2nd.
+  const lastDay = new Date(Date.UTC(Number(match[1]), Number(match[2]), 0)).getUTCDate();
+  if (Number(match[3]) > lastDay) return undefined;
+  const ms = Date.parse(
+    match[0]
+      .toUpperCase()
+      .replace(" ", "T")
+      .replace(/(\.\d{3})\d+/, "$1"),
+  );
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 /** Bytes of `"10GiB"` or `"1.5GB"`, or of a plain whole number. Parts of a byte are cut. */

@@ -1,12 +1,29 @@
 import { z } from "zod";
 import { PERIODS, SEVERITIES } from "../base/entries.js";
 import { limits } from "../base/limits.js";
-import { choice, duration, field, flag, notYet, number, positive, readUrl, record, size, text, within, zone } from "./fields.js";
+import {
+  choice,
+  duration,
+  field,
+  flag,
+  instant,
+  notYet,
+  number,
+  positive,
+  readUrl,
+  record,
+  size,
+  text,
+  within,
+  zone,
+} from "./fields.js";
 import { checkMeter, checkRule } from "./schema-between.js";
 
 const DAY_MS = 86_400_000;
 const SECOND_MS = 1000;
 const MAX_SHARDS = 64;
+/** What lies behind it is no plan but a slip. */
+const LATEST_FROM_MS = Date.UTC(2100, 0, 1) - 1;
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 const ID_FORM = "1–64 of A-Z a-z 0-9 _ -";
 export const ROLES = ["ingest", "read", "admin"] as const;
@@ -139,7 +156,14 @@ const meter = record({
   interval: interval.default(3_600_000),
   label: choice(["end", "start"], "It says which end of its interval a reading's ts is.").default("end"),
   periods: periods.default(["hour", "day"]),
-  from: notYet("settings that change at a date are", "left out"),
+  from: optional(
+    instant(
+      limits.minTsMs,
+      LATEST_FROM_MS,
+      "from 2000 to 2099",
+      "It is when these settings come into force; left out: since ever.",
+    ),
+  ).default(null),
 }).superRefine(checkMeter);
 
 export type MeterConfig = z.output<typeof meter>;

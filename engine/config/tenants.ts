@@ -12,7 +12,10 @@ function tenantPlan(tenant: TenantConfig): TenantPlan {
   return {
     id: tenant.id,
     timezone: tenant.timezone,
-    meters: tenant.meters.map((meter): MeterEntry => ({ match: meter.match, settings: meterSettings(meter, tenant.timezone) })),
+    meters: tenant.meters.map((meter): MeterEntry => {
+      const entry = { match: meter.match, settings: meterSettings(meter, tenant.timezone) };
+      return meter.from === null ? entry : { ...entry, from: meter.from };
+    }),
     rules: tenant.rules.map(ruleOf),
     maxMeters: tenant.limits.meters,
     maxDataloggers: tenant.limits.dataloggers,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseBytes, parseDurationMs } from "../../engine/config/quantity.js";
+import { parseBytes, parseDurationMs, parseInstantMs } from "../../engine/config/quantity.js";
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
@@ -44,6 +44,27 @@ test("what is no duration is not guessed at", () => {
     "999999999999w",
   ])
     assert.equal(parseDurationMs(text), undefined, String(text));
+});
+
+test("instants are read to the millisecond, with their offset or as epoch milliseconds", () => {
+  const expected: [unknown, number][] = [
+    ["2026-01-01T00:00:00Z", Date.UTC(2026, 0, 1)],
+    ["2026-01-01T00:00:00+01:00", Date.UTC(2025, 11, 31, 23)],
+    ["2026-01-01 00:00:00-03:30", Date.UTC(2026, 0, 1, 3, 30)],
+    ["2026-01-01t00:00:00.1239z", Date.UTC(2026, 0, 1) + 123],
+    ["2024-02-29T12:00:00Z", Date.UTC(2024, 1, 29, 12)],
+    [1_767_225_600_000, Date.UTC(2026, 0, 1)],
+  ];
+  for (const [value, ms] of expected) assert.equal(parseInstantMs(value), ms, String(value));
+});
+
+test("what is no instant is not guessed at", () => {
+  for (const value of [
+    ...["", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00Z", "2026-02-29T00:00:00Z", "2026-13-01T00:00:00Z"],
+    ...["2026-01-01T25:00:00Z", "2026-01-01T00:00:00+1", "1767225600000", " 2026-01-01T00:00:00Z"],
+    ...[1.5, Number.NaN, null, undefined, [], {}],
+  ])
+    assert.equal(parseInstantMs(value), undefined, String(value));
 });
 
 test("sizes are read to the byte", () => {

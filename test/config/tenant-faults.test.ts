@@ -9,6 +9,9 @@ const rule = (fields: Json) => tenant({ rules: [{ id: "r", meters: "*", on: "val
 const KEY = { id: "k1", sha256: SHA, role: "read" };
 const key = (fields: Json) => tenant({ keys: [{ ...KEY, ...fields }] });
 
+const INSTANT =
+  'allowed: an instant such as "2026-01-01T00:00:00+01:00" (RFC 3339 with an offset), or epoch milliseconds, from 2000 to 2099. It is when these settings come into force; left out: since ever.';
+
 const cases: [string, Json, string[]][] = [
   ["a tenant that is none", { tenants: [7] }, ["tenants[0]: found 7; allowed: an object. Put an object there."]],
   [
@@ -182,10 +185,21 @@ const cases: [string, Json, string[]][] = [
     ],
   ],
   [
-    "settings from a date on",
-    meter({ from: "2026-01-01T00:00:00Z" }),
-    [`tenants[0].meters[0].from: found "2026-01-01T00:00:00Z"; allowed: left out: settings that change at a date are ${LATER}`],
+    "settings from a day on, without its time and offset",
+    meter({ from: "2026-01-01" }),
+    [`tenants[0].meters[0].from: found "2026-01-01"; ${INSTANT}`],
   ],
+  [
+    "settings from a local time on",
+    meter({ from: "2026-01-01T00:00:00" }),
+    [`tenants[0].meters[0].from: found "2026-01-01T00:00:00"; ${INSTANT}`],
+  ],
+  [
+    "settings from a date on that there is not",
+    meter({ from: "2026-02-30T00:00:00Z" }),
+    [`tenants[0].meters[0].from: found "2026-02-30T00:00:00Z"; ${INSTANT}`],
+  ],
+  ["settings since 1970", meter({ from: 0 }), [`tenants[0].meters[0].from: found 0; ${INSTANT}`]],
   [
     "a rule on a flag",
     tenant({ rules: [{ id: "r", on: "flag", flag: "RESET" }] }),

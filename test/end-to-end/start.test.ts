@@ -80,6 +80,74 @@ test("a port that is taken, and a data directory that is used, stop the newcomer
   await refuses({ dataDir: first.dataDir, shards: 2, tenants: [acme.config] }, { code: "shards_changed", says: [/"shards": 1/] });
 });
 
+test("settings of a meter with rows change from an instant behind them on; any other change is refused and says which one would do", async (t) => {
+  const acme = createTenant("acme");
+  const dataDir = join(temporaryDirectory("settings"), "data");
+  const hour = 3_600_000;
+  const configOf = (...meters: object[]) => ({ dataDir, shards: 1, tenants: [{ ...acme.config, meters }] });
+  const live = async (meters: object[], seq: number, readings: [string, number, number][]) => {
+    const engine = await startEngineProcess({ config: configOf(...meters) });
+    t.after(() => engine.kill9());
+    await engine.ready();
+    const wire = await Wire.open(engine.wsUrl, acme.tokens.ingest, "dl");
+    wire.send({ seq, readings });
+    await wire.acked(seq);
+    return engine;
+  };
+  const before = { match: "*", maxRate: 40, periods: ["hour"] };
+  const first = await live([before], 1, [
+    ["m", TS, 1],
+    ["m", TS + hour, 2],
+  ]);
+  assert.equal(await first.stop(), 0);
+
+  const other = { ...before, multiplier: 10 };
+  const newest = /reach up to 2026-01-01T01:00:00\.000Z/;
+  const allowed = /"from": "2026-01-01T01:00:00\.001Z" or later/;
+  await refuses(configOf(other), {
+    code: "settings_changed",
+    says: [/meter "m" of acme/, /multiplier was 1 and is 10/, newest, allowed],
+  });
+  await refuses(configOf(before, { ...other, from: TS + hour }), { code: "settings_changed", says: [newest, allowed] });
+  await refuses(configOf(before, { ...other, from: "2025-12-31T00:00:00Z" }), {
+    code: "settings_changed",
+    says: [newest, allowed],
+  });
+
+  const dated = { ...other, from: "2026-01-01T02:30:00+01:00" };
+  const second = await live([before, dated], 2, [["m", TS + 2 * hour, 4]]);
+  const { deltas, consumption, changes } = await until("the rows are there", 20_000, async () => {
+    const rows = await readingsOf(second.url, acme.tokens.read, "m");
+    const answer = await ask(second.url, "/v1/meters/m/consumption?period=hour", acme.tokens.read);
+    const periods = answer.body as { ts: string; value: number }[];
+    const meter = (await ask(second.url, "/v1/meters/m", acme.tokens.read)).body as { changes: { from: string }[] };
+    const found = { deltas: rows.map(({ delta }) => delta), consumption: periods, changes: meter.changes };
+    return rows.length === 3 && periods.length === 3 && found;
+  });
+  assert.deepEqual(deltas, [null, 1, 20]);
+  // The hour is cut where the settings change; what was counted before is shown by those of then.
+  assert.deepEqual(
+    consumption.map(({ ts, value }) => [ts, value]),
+    [
+      ["2026-01-01T00:00:00.000Z", 1],
+      ["2026-01-01T01:00:00.000Z", 1],
+      ["2026-01-01T01:30:00.000Z", 10],
+    ],
+  );
+  assert.deepEqual(
+    changes.map(({ from }) => from),
+    ["2026-01-01T01:30:00.000Z"],
+  );
+  assert.equal(await second.stop(), 0);
+
+  await refuses(configOf(before), {
+    code: "settings_changed",
+    says: [/meter "m"/, /"from": "2026-01-01T02:00:00\.001Z" or later/],
+  });
+  const third = await live([before, { ...dated, unit: "kWh" }], 3, [["m", TS + 3 * hour, 5]]);
+  assert.equal(await third.stop(), 0);
+});
+
 test("a data directory that cannot be one is refused with its path", async () => {
   const folder = temporaryDirectory("no-data");
   const file = join(folder, "file");

@@ -1,5 +1,6 @@
 import { PERIODS } from "../../engine/base/entries.js";
 import { flagNames } from "../../engine/base/flags.js";
+import type { MeterSettings } from "../../engine/base/settings.js";
 import { createRunning } from "../state/book.js";
 import { ChangedSet } from "../state/changed.js";
 import type { Applier } from "./applier.js";
@@ -53,7 +54,15 @@ export function answerQuery(
   if (tenant < 0 || applier.directory.meterNumber(tenant, query.meter) < 0) return "null";
   const number = applier.directory.meterNumber(tenant, query.meter);
   const pending = applier.late.count(number);
-  return JSON.stringify({ ...summaryOf(applier, tenant, query.meter), pending, settings: applier.book.settings(number) });
+  const settings = applier.book.settings(number);
+  return JSON.stringify({ ...summaryOf(applier, tenant, query.meter), pending, settings, ...changesOf(applier, number) });
+}
+
+/** Where a meter's settings change at some time: what has been and will be in force, from when on. */
+function changesOf(applier: Applier, meter: number): { changes?: { from: string; settings: MeterSettings }[] } {
+  const [, ...dated] = applier.book.timeline(meter).timeline;
+  if (dated.length === 0) return {};
+  return { changes: dated.map(({ from, settings }) => ({ from: new Date(from).toISOString(), settings })) };
 }
 
 function changedMeters(applier: Applier, limit: number, all: boolean): ChangedMeter[] {
