@@ -50,6 +50,25 @@ function addsUp({ settings, inputs }: Series): void {
   }
 }
 
+/** As `addsUp`, what is explained alone: what lies on the other side of a change is counted by other settings. */
+function isExplained({ timeline, inputs }: Series): void {
+  const records = recordsOf(timeline, inputs);
+  const rows = reference(timeline, inputs);
+  for (const { ts, value, delta, flags, rev } of rows.readings) {
+    const explained = readingOf(timeline, records, ts);
+    assert.deepEqual(explained?.figure, plain({ ts: new Date(ts).toISOString(), value, delta, flags: flagNames(flags), rev }));
+    assert.ok(explained?.flags.every(({ why }) => why !== ""));
+    assert.doesNotMatch(JSON.stringify(explained), /NaN|Infinity|undefined/);
+  }
+  const step = Math.ceil(rows.consumption.length / MOST_PERIODS);
+  for (const { ts, period, flags, ...row } of rows.consumption.filter((_, i) => i % step === 0)) {
+    const explained = periodOf(timeline, records, period, ts);
+    assert.deepEqual(explained?.figure, plain({ ...row, flags: flagNames(flags) }), `${period} ${ts}`);
+    assert.ok(explained?.flags.every(({ why }) => why !== ""));
+    assert.doesNotMatch(JSON.stringify(explained), /NaN|Infinity|undefined/);
+  }
+}
+
 test("every figure is what its explanation adds up to", () => {
   fc.assert(fc.property(aSeries({ longGaps: false }), addsUp), { numRuns: 100 });
 });
@@ -74,4 +93,9 @@ test("every case of the rules is met and explained", () => {
 
 test("years of gaps, too", () => {
   fc.assert(fc.property(aSeries({ maxSteps: 8 }), addsUp), { numRuns: 30 });
+});
+
+test("settings that change from an instant on, too", () => {
+  const numRuns = Number(process.env["RUNS"] ?? 100);
+  fc.assert(fc.property(aSeries({ longGaps: false, changes: "all" }), isExplained), { numRuns });
 });

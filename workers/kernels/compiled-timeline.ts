@@ -1,8 +1,6 @@
 import { PERIODS } from "../../engine/base/entries.js";
-import { always, type MeterSettings, type MeterTimeline } from "../../engine/base/settings.js";
+import type { MeterSettings, MeterTimeline } from "../../engine/base/settings.js";
 import { CompiledSettings } from "./compiled-settings.js";
-
-const single = new WeakMap<CompiledSettings, CompiledTimeline>();
 
 /**
  * A meter's settings over time, made ready. Nearly all meters have one step for ever.
@@ -44,16 +42,6 @@ export class CompiledTimeline {
     this.maxGapMs = Math.max(...this.steps.map((step) => step.maxGapMs));
     const decimals = this.steps.filter(({ isInterval }) => isInterval).map(({ settings }) => settings.decimals);
     this.hasLevels = this.steps.some(({ isLine }) => isLine) || decimals.some((each) => each !== decimals[0]);
-  }
-
-  /** Of settings that never change. */
-  static of(settings: CompiledSettings): CompiledTimeline {
-    let timeline = single.get(settings);
-    if (timeline === undefined) {
-      timeline = new CompiledTimeline(always(settings.settings));
-      single.set(settings, timeline);
-    }
-    return timeline;
   }
 
   /** The step in force. */

@@ -1,7 +1,6 @@
 import { Flag } from "../../engine/base/flags.js";
 import { limits } from "../../engine/base/limits.js";
 import type { MeterHistory } from "../../engine/store/interface.js";
-import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import { RecordType } from "../kernels/record.js";
 import type { MeterBook } from "../state/book.js";
@@ -34,15 +33,18 @@ export class ExplainReach {
   #beforeMs: number;
   #afterMs: number;
 
-  constructor(book: MeterBook, meter: number, settings: CompiledSettings, span: Span) {
+  constructor(book: MeterBook, meter: number, span: Span) {
+    const timeline = book.timeline(meter);
     const cadenceMs = book.cadenceMs(meter);
     const someMs = 4 * (Number.isNaN(cadenceMs) ? 0 : Math.min(cadenceMs, limits.maxSpreadMs));
-    const lengthMs = settings.isInterval ? (Number.isNaN(settings.intervalMs) ? 25 * 3_600_000 : settings.intervalMs) : 0;
-    this.#span = { start: settings.largestPeriodStart(span.start), end: span.end };
+    const intervals = timeline.steps.filter(({ isInterval }) => isInterval);
+    const lengthMs = Math.max(0, ...intervals.map(({ intervalMs }) => (Number.isNaN(intervalMs) ? 25 * 3_600_000 : intervalMs)));
+    const slackMs = Math.max(0, ...intervals.map(({ intervalSlackMs }) => intervalSlackMs));
+    this.#span = { start: timeline.largestPeriodStart(span.start), end: span.end };
     this.#begin = book.firstTs(meter);
     this.#newest = book.newestTs(meter);
-    this.#beforeMs = settings.maxGapMs + lengthMs + Math.max(LEAST_REACH_MS, someMs);
-    this.#afterMs = lengthMs + settings.intervalSlackMs + Math.max(LEAST_REACH_MS, someMs);
+    this.#beforeMs = timeline.maxGapMs + lengthMs + Math.max(LEAST_REACH_MS, someMs);
+    this.#afterMs = lengthMs + slackMs + Math.max(LEAST_REACH_MS, someMs);
   }
 
   get range(): ExplainRange {

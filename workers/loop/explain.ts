@@ -120,7 +120,7 @@ export class Explainer {
     const at = settings.countsAt(ts);
     const timeline = this.#ports.applier.book.timeline(meter);
     let around: readonly KnownRecord[] = [];
-    const run = await this.#run(meter, settings, { start: at - 1, end: at }, (records) => {
+    const run = await this.#run(meter, { start: at - 1, end: at }, (records) => {
       const first = placeOf(records, target);
       const found = records[first];
       around = records.slice(Math.max(0, first - 1), first + 1);
@@ -129,7 +129,7 @@ export class Explainer {
       const isOver = (fed: KnownRecord) => !Number.isNaN(fed.value) && (fed.ts > ts || fed.type !== RecordType.READING);
       return { first, run: new JudgedRun(timeline, keepFrom), isOver };
     });
-    const figure = run === null ? null : explainReading(settings, run, ts);
+    const figure = run === null ? null : explainReading(run, ts);
     if (figure !== null) return figure;
     const near = around.filter(({ type }) => type === RecordType.READING).map((record) => iso(record.ts));
     throw this.#unknown(meter, query, iso(ts), near);
@@ -146,7 +146,7 @@ export class Explainer {
     const isWithin = end > begin && start < timeline.at(last).countsAt(last);
     const run = !isWithin
       ? null
-      : await this.#run(meter, settings, { start, end }, (records) => {
+      : await this.#run(meter, { start, end }, (records) => {
           const from = records.findIndex((record) => endOf(timeline, record) > start);
           const judged = new JudgedRun(timeline, start);
           return from < 0 ? null : { first: from, run: judged, isOver: () => judged.isPast(end) };
@@ -164,14 +164,9 @@ export class Explainer {
    * Reads records around the span, more of them as long as they do not tell enough, and judges them. `planOf` says which record is the first that
    * has to come out right and after which one is fed enough is known; null: nothing is there.
    */
-  async #run(
-    meter: number,
-    settings: CompiledSettings,
-    span: Span,
-    planOf: (records: readonly KnownRecord[]) => Plan | null,
-  ): Promise<JudgedRun | null> {
+  async #run(meter: number, span: Span, planOf: (records: readonly KnownRecord[]) => Plan | null): Promise<JudgedRun | null> {
     const { book } = this.#ports.applier;
-    const reach = new ExplainReach(book, meter, settings, span);
+    const reach = new ExplainReach(book, meter, span);
     for (let perMs = 0; ; ) {
       const { from, to, isFirst, isLast } = reach.range;
       if (perMs * (to - from) > MOST_RECORDS) throw tooLarge(`more than ${MOST_RECORDS} readings lie behind it`);

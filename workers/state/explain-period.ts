@@ -33,17 +33,18 @@ export function* explainPeriod(
   const behind: Judged[] = [];
   let running = true;
   let provisional = false;
-  let estimatedMs = 0;
+  let estimated: Estimate | null = null;
   for (const [i, each] of judged.entries()) {
     const { record } = each;
     if (record.type === RecordType.READING && record.at >= end) running = false;
     sum.add(settings, record);
-    const listed = explainedRecord(settings, sum, each, nextOf(judged, i));
+    const listed = explainedRecord(settings, sum, each, lookAheadOf(judged, i));
     if (listed === null) continue;
     listing.add(listed);
-    if (listed.segment?.estimated === true) estimatedMs = Math.max(estimatedMs, listed.segment.ms);
+    const { ms, estimated: isEstimated } = listed.segment ?? { ms: 0, estimated: false };
+    if (isEstimated && !(estimated !== null && estimated.ms >= ms)) estimated = { ms, maxGapMs: record.settings.maxGapMs };
     if (record.flags !== 0) behind.push(each);
-    if (!settings.isLine && record.type === RecordType.READING && run.isNewest(record)) provisional = true;
+    if (!record.settings.isLine && record.type === RecordType.READING && run.isNewest(record)) provisional = true;
     yield;
   }
   const records = listing.entries;
@@ -69,7 +70,7 @@ export function* explainPeriod(
     },
     running,
     provisional,
-    flags: flagNames(sum.rowFlags).map((flag) => flagOf(settings, sum, flag, behind, running, estimatedMs)),
+    flags: flagNames(sum.rowFlags).map((flag) => flagOf(sum, flag, behind, running, estimated)),
     records,
     part: isKnown ? wholeOf(sum.sum, sum.sumLow) : null,
     coveredMs: sum.coveredMs,
@@ -88,31 +89,42 @@ export function nextOf(judged: readonly Judged[], index: number): Judged["record
   return null;
 }
 
+/** The record behind as far as it has a say in how this one is judged: another register has none. */
+export function lookAheadOf(judged: readonly Judged[], index: number): Judged["record"] | null {
+  const next = nextOf(judged, index);
+  return next !== null && next.settings.series === judged[index]!.record.settings.series ? next : null;
+}
+
+/** The longest stretch whose share is an estimate. */
+interface Estimate {
+  ms: number;
+  maxGapMs: number;
+}
+
 function flagOf(
-  settings: CompiledSettings,
   sum: PeriodSum,
   name: FlagName,
   behind: readonly Judged[],
   running: boolean,
-  estimatedMs: number,
+  estimated: Estimate | null,
 ): ExplainedFlag {
   const flag = Flag[name];
   if (flag === Flag.PARTIAL) {
     const covered = `${durationText(sum.coveredMs)} of ${durationText(sum.end - sum.start)} are covered`;
     return { flag: name, why: running ? `the period is not over; ${covered}` : covered };
   }
-  if (flag === Flag.ESTIMATED) {
-    const { maxGapMs } = settings;
-    const long = estimatedMs > maxGapMs ? `longer than maxGap ${durationText(maxGapMs)}` : `two ${PERIODS[sum.period]}s or more`;
+  if (flag === Flag.ESTIMATED && estimated !== null) {
+    const { ms, maxGapMs } = estimated;
+    const long = ms > maxGapMs ? `longer than maxGap ${durationText(maxGapMs)}` : `two ${PERIODS[sum.period]}s or more`;
     return {
       flag: name,
-      why: `a stretch that reaches into it is ${durationText(estimatedMs)} long, ${long}: its share is an estimate`,
+      why: `a stretch that reaches into it is ${durationText(ms)} long, ${long}: its share is an estimate`,
     };
   }
   const carrying = behind.filter(({ record }) => (record.flags & flag) !== 0);
   const first = carrying[0];
   if (first === undefined) return { flag: name, why: "" };
-  const why = flagWhy(settings, first, flag);
+  const why = flagWhy(first, flag);
   return { flag: name, why: carrying.length === 1 ? why : `${carrying.length} times, the first: ${why}` };
 }
 

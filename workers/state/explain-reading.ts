@@ -1,8 +1,7 @@
 import type { ReadingExplanation } from "../../engine/base/explanation.js";
 import { Flag, flagNames } from "../../engine/base/flags.js";
-import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import { Case, RecordType } from "../kernels/record.js";
-import { nextOf } from "./explain-period.js";
+import { lookAheadOf, nextOf } from "./explain-period.js";
 import { deltaOf } from "./explain-records.js";
 import type { Judged, JudgedRun } from "./explain-run.js";
 import { iso, orNull, scaleOf, wholeOf } from "./explain-whole.js";
@@ -11,13 +10,15 @@ import { flagWhy, ruleOf } from "./explain-words.js";
 type Figure = Omit<ReadingExplanation, "meter" | "pending">;
 
 /** What lies behind the delta of the reading at `ts`; null where the run kept none. The run has been fed its successor, if there is one. */
-export function explainReading(settings: CompiledSettings, run: JudgedRun, ts: number): Figure | null {
+export function explainReading(run: JudgedRun, ts: number): Figure | null {
   const { judged } = run;
   const index = judged.findIndex(({ record }) => record.ts === ts && record.type === RecordType.READING);
   const found = judged[index];
   if (found === undefined) return null;
   const { record, base } = found;
-  const next = nextOf(judged, index);
+  const { settings } = record;
+  const isNewest = nextOf(judged, index) === null;
+  const next = lookAheadOf(judged, index);
   const scale = scaleOf(settings.settings);
   const register = (units: number) => units / 10 ** settings.settings.decimals;
   const hasBase = !settings.isInterval && !Number.isNaN(base.ts);
@@ -33,9 +34,9 @@ export function explainReading(settings: CompiledSettings, run: JudgedRun, ts: n
       flags: flagNames(record.flags),
       rev: record.rev,
     },
-    running: next === null,
-    provisional: next === null && !settings.isLine,
-    flags: flagNames(record.flags).map((flag) => ({ flag, why: flagWhy(settings, found, Flag[flag]) })),
+    running: isNewest,
+    provisional: isNewest && !settings.isLine,
+    flags: flagNames(record.flags).map((flag) => ({ flag, why: flagWhy(found, Flag[flag]) })),
     units: record.units,
     baseline: hasBase ? { ts: iso(base.ts), value: register(base.units), units: base.units } : null,
     next:
@@ -48,12 +49,12 @@ export function explainReading(settings: CompiledSettings, run: JudgedRun, ts: n
             units: next.units,
           },
     moved: hasBase && settings.isCounter ? wholeOf(record.units - base.units) : null,
-    bound: boundOf(settings, found),
+    bound: boundOf(found),
     jitter: settings.jitter,
     epoch: returned ? { beforeTs: iso(base.beforeTs), beforeUnits: base.beforeUnits, countedUnits: base.counted } : null,
-    rule: ruleOf(settings, found, next),
-    counted: countedOf(settings, found),
-    exchanges: exchanged ? exchangesBefore(settings, judged, index) : [],
+    rule: ruleOf(found, next),
+    counted: countedOf(found),
+    exchanges: exchanged ? exchangesBefore(judged, index) : [],
     closedUnits: exchanged ? orNull(base.closed) : null,
     delta: deltaOf(record),
     scale,
@@ -65,26 +66,28 @@ export function explainReading(settings: CompiledSettings, run: JudgedRun, ts: n
   return figure;
 }
 
-function boundOf(settings: CompiledSettings, { record, base }: Judged): ReadingExplanation["bound"] {
+function boundOf({ record, base }: Judged): ReadingExplanation["bound"] {
+  const { settings } = record;
   if (!settings.isBounded || settings.isLine) return null;
-  if (settings.isInterval) return wholeOf(settings.mostIn(record.at - record.from));
+  if (settings.isInterval) return wholeOf(settings.mostIn(settings.intervalLength(record.ts)));
   return Number.isNaN(base.ts) ? null : wholeOf(settings.bound(base.ts, record.ts));
 }
 
-function countedOf(settings: CompiledSettings, { record }: Judged): ReadingExplanation["counted"] {
+function countedOf({ record }: Judged): ReadingExplanation["counted"] {
+  const { settings } = record;
   if (settings.isLine) return deltaOf(record);
   if (settings.isCounter && record.case === Case.SPIKE) return 0;
   return Number.isNaN(record.amount) ? null : wholeOf(record.amount);
 }
 
 /** Exchanges declared since the last accepted reading before `index`. */
-function exchangesBefore(settings: CompiledSettings, judged: readonly Judged[], index: number): ReadingExplanation["exchanges"] {
+function exchangesBefore(judged: readonly Judged[], index: number): ReadingExplanation["exchanges"] {
   const list: ReadingExplanation["exchanges"] = [];
   for (let i = index - 1; i >= 0 && !judged[i]!.record.accepted; i--) {
     const each = judged[i]!;
     const { record } = each;
     if (record.type !== RecordType.EXCHANGE || Number.isNaN(record.value)) continue;
-    const { text } = ruleOf(settings, each, null);
+    const { text } = ruleOf(each, null);
     list.unshift({ ts: iso(record.ts), final: record.value, start: record.start, units: orNull(record.amount), text });
   }
   return list;

@@ -15,7 +15,7 @@ const MOST_ENTRIES = 4_000;
 /** Fewer in a row are not put together. */
 const LEAST_RUN = 3;
 
-/** What one record brings to a period; null: nothing. */
+/** What one record brings to a period, at whose start `settings` are in force; null: nothing. */
 export function explainedRecord(
   settings: CompiledSettings,
   sum: PeriodSum,
@@ -30,14 +30,13 @@ export function explainedRecord(
   one.open(sum.period, start, end);
   one.add(settings, record);
   const inside = record.at > start && record.at <= end;
-  const segment = (one.flags & KNOWN) === 0 ? null : explainedSegment(settings, judged, one);
+  const segment = (one.flags & KNOWN) === 0 ? null : explainedSegment(judged, one);
   if (segment === null && !inside) return null;
-  return describe(settings, judged, next, inside, segment);
+  return describe(judged, next, inside, segment);
 }
 
 /** A record by itself: what it is and the rule that fitted. */
 export function describe(
-  settings: CompiledSettings,
   judged: Judged,
   next: MeterRecord | null,
   inside: boolean,
@@ -56,7 +55,7 @@ export function describe(
     flags: flagNames(record.flags),
     accepted: record.accepted,
     inside,
-    rule: ruleOf(settings, judged, next),
+    rule: ruleOf(judged, next),
     segment,
   };
 }
@@ -67,8 +66,8 @@ export function deltaOf(record: MeterRecord): Whole | null {
   return Number.isNaN(delta) ? null : wholeOf(delta, record.type === RecordType.READING ? record.deltaLow : 0);
 }
 
-function explainedSegment(settings: CompiledSettings, { record, base }: Judged, one: PeriodSum): ExplainedSegment {
-  const { from, at } = record;
+function explainedSegment({ record, base }: Judged, one: PeriodSum): ExplainedSegment {
+  const { from, at, settings } = record;
   const { isInterval, isLine } = settings;
   const fromUnits = isInterval ? null : isLine ? record.fromUnits : base.units;
   return {

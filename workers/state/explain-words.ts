@@ -7,7 +7,8 @@ import { Case, type MeterRecord, RecordType } from "../kernels/record.js";
 import type { Judged } from "./explain-run.js";
 
 /** Which case of the rules fitted a record, and why: the numbers in it are the register's own, before the multiplier. */
-export function ruleOf(settings: CompiledSettings, { record, base }: Judged, next: MeterRecord | null): ExplainedRule {
+export function ruleOf({ record, base }: Judged, next: MeterRecord | null): ExplainedRule {
+  const { settings } = record;
   const words = new Words(settings, record, base.units, base.ts);
   if (record.type === RecordType.EXCHANGE) return words.exchange(base.read);
   if (settings.isInterval) return words.interval(next);
@@ -63,7 +64,7 @@ class Words {
     if ((flags & Flag.QUESTIONABLE) === 0) return { case: "interval", text: energy };
     const doubts: string[] = [];
     if (units < 0 && !this.#settings.net) doubts.push("it is negative");
-    const most = this.#settings.mostIn(at - from);
+    const most = this.#settings.mostIn(this.#settings.intervalLength(this.#record.ts));
     if (units > most) doubts.push(`it is above ${this.#n(most)}, the most that maxRate and one step allow`);
     if (from < this.#baseTs || (next !== null && next.from < at)) doubts.push("it overlaps another one");
     return { case: "interval", text: `${energy}; questionable, since ${doubts.join(" and ")}; kept` };
@@ -177,12 +178,15 @@ class Words {
 }
 
 /** Why a reading carries a flag. */
-export function flagWhy(settings: CompiledSettings, { record, base }: Judged, flag: number): string {
+export function flagWhy({ record, base }: Judged, flag: number): string {
+  const { settings } = record;
   switch (flag) {
     case Flag.FIRST:
       return settings.isPower
         ? "no reading before it is near enough for a line"
-        : "it is the first reading: nothing to compare it with";
+        : settings.series > 0
+          ? "it is the first reading since the settings say that the register is another one: nothing to compare it with"
+          : "it is the first reading: nothing to compare it with";
     case Flag.BACKWARD:
       return "the register seemed to run backwards by two steps at most";
     case Flag.ROLLOVER:
@@ -201,7 +205,7 @@ export function flagWhy(settings: CompiledSettings, { record, base }: Judged, fl
     case Flag.SPIKE:
       return "a single value far off, passed over";
     case Flag.QUESTIONABLE:
-      return questionable(settings, { record, base });
+      return questionable({ record, base });
     case Flag.CONFLICT:
       return "two different values were sent for this instant; the one with the greater rev stands, of equal ones the greater value";
     case Flag.UNDISTRIBUTED:
@@ -211,8 +215,8 @@ export function flagWhy(settings: CompiledSettings, { record, base }: Judged, fl
   }
 }
 
-function questionable(settings: CompiledSettings, { record, base }: Judged): string {
-  if (settings.isInterval) return "it overlaps another interval, or is more or less than an interval can hold";
+function questionable({ record, base }: Judged): string {
+  if (record.settings.isInterval) return "it overlaps another interval, or is more or less than an interval can hold";
   if (record.type === RecordType.EXCHANGE || (base.closedFlags & Flag.QUESTIONABLE) !== 0) {
     return "the final value of a declared exchange does not follow from the reading before it";
   }
