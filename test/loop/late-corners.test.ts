@@ -45,6 +45,13 @@ const corners: readonly Corner[] = [
     ],
   },
   {
+    name: "an exchange declared, withdrawn and declared again as the very first, at the end of an hour",
+    arrivals: [
+      ...[exchange("09T22:00", 5, 0), withdrawn("09T22:00"), exchange("09T22:00", 5, 0, 1)],
+      ...[reading("09T22:10", 1), reading("09T23:10", 2), reading("09T23:20", 3)],
+    ],
+  },
+  {
     name: "a correction of the second newest reading makes the one before it a spike",
     arrivals: [
       ...[reading("09T22:00", 56.85), reading("09T22:15", 1.342), reading("09T22:30", 46.276), reading("09T22:45", 46.3)],

@@ -4,7 +4,7 @@ import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import type { HistoryRange, Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
-import { type KnownRecord, mergedRecords, recordsOf } from "../state/known-record.js";
+import { type KnownRecord, recordsOf, withNews } from "../state/known-record.js";
 import { KnownTails } from "../state/known-tails.js";
 import { type KnownStretch, MeterRepair, Repair } from "../state/meter-repair.js";
 import type { Applier } from "./applier.js";
@@ -194,7 +194,7 @@ export class Mender {
       const last = isLast ? Number.POSITIVE_INFINITY : to;
       const stretch = (): KnownStretch => {
         const since = this.#tails.since(meter).filter(({ ts }) => ts >= first && ts <= last);
-        return { records: mergedRecords(found, since), from: first, to: last, sound: false };
+        return { records: withNews(found, since), from: first, to: last, sound: false };
       };
       const state = await this.#repair(meter, stretch);
       const reach = reaches.get(meter)!;

@@ -64,6 +64,28 @@ export function mergedRecords(records: readonly KnownRecord[], others: readonly 
   return merged;
 }
 
+/**
+ * A record at `at` came after the flags of the others were read: the live path may have judged the readings beside it anew since, the one
+ * before it by what now follows, the one behind by what it follows now. Withdrawn exchanges between them do not keep them apart.
+ */
+export function unsettleBeside(records: KnownRecord[], at: number): void {
+  let before = at - 1;
+  while (before >= 0 && records[before]!.type !== RecordType.READING) before--;
+  let behind = at + 1;
+  while (behind < records.length && records[behind]!.type !== RecordType.READING) behind++;
+  for (const index of [before, behind]) {
+    const record = records[index];
+    if (record !== undefined && record.flags !== UNSETTLED) records[index] = { ...record, flags: UNSETTLED };
+  }
+}
+
+/** Both lists as `mergedRecords` has them, where `news` came after `records` were read. */
+export function withNews(records: readonly KnownRecord[], news: readonly KnownRecord[]): KnownRecord[] {
+  const merged = mergedRecords(records, news);
+  for (const record of news) unsettleBeside(merged, placeOf(merged, record));
+  return merged;
+}
+
 /** Index of the first record that does not come before `record`. */
 export function placeOf(records: readonly KnownRecord[], record: Pick<KnownRecord, "ts" | "type">): number {
   let low = 0;

@@ -1,6 +1,6 @@
 import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import type { InputListener } from "./book.js";
-import { inOrder, type KnownRecord, knownExchange, knownReading, mergedRecords } from "./known-record.js";
+import { inOrder, type KnownRecord, knownExchange, knownReading, unsettleBeside, withNews } from "./known-record.js";
 import { type KnownStretch, restartBefore } from "./meter-repair.js";
 
 /** Records of one meter that are worth keeping. */
@@ -64,10 +64,11 @@ export class KnownTails implements InputListener {
     const last = records[records.length - 1];
     if (last === undefined || inOrder(last, record) < 0) {
       records.push(record);
+      unsettleBeside(records, records.length - 1);
       this.size++;
     } else {
       const before = records.length;
-      tail.records = mergedRecords(records, [record]);
+      tail.records = withNews(records, [record]);
       this.size += tail.records.length - before;
     }
     if (tail.records.length > MOST_OF_ONE) this.#forget(meter);

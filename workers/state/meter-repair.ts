@@ -58,7 +58,15 @@ export class MeterRepair {
     this.#known = known;
     this.#lates = lates;
     this.#merged = mergedRecords(known.records, lates);
-    this.#begin(placeOf(known.records, lates[0]!) - 1);
+    this.#begin(this.#lookedFrom(placeOf(known.records, lates[0]!) - 1));
+  }
+
+  /** The record whose look-ahead the first late input may be: a withdrawn exchange between them is looked through. */
+  #lookedFrom(before: number): number {
+    const { records } = this.#known;
+    let at = before;
+    while (at > 0 && records[at]!.type === RecordType.EXCHANGE && Number.isNaN(records[at]!.value)) at--;
+    return at;
   }
 
   /** Both runs begin early enough for the record at `before`. */

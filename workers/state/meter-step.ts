@@ -134,7 +134,9 @@ export function append(window: MeterWindow, type: number, ts: number, value: num
   olderWas.remember(older);
   newer.type = type;
   window.place(newer, ts, value, rev);
-  const reach = window.defaultReach(newer.at, Number.isNaN(window.withdrawnTs) ? older.at : window.withdrawnTs);
+  // What is declared again at the instant of its withdrawal takes that one's place: they are no neighbours.
+  const isBehindWithdrawn = window.withdrawnTs < ts;
+  const reach = window.defaultReach(newer.at, isBehindWithdrawn ? window.withdrawnTs : older.at);
   window.withdrawnTs = Number.NaN;
   return reach;
 }
