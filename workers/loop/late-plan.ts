@@ -1,5 +1,6 @@
 import { limits } from "../../engine/base/limits.js";
 import type { KnownRecord } from "../state/known-record.js";
+import type { LateInputs } from "../state/late-inputs.js";
 import type { Applier } from "./applier.js";
 
 const DAY_MS = 24 * 3_600_000;
@@ -25,22 +26,23 @@ export interface LateRange {
 }
 
 /**
- * Of a meter's late inputs (in order of time) the newest that lie together; all of one instant are within or without. The newest first:
- * then the older ones find more that is known.
+ * Of a meter's late inputs the newest that lie together, in order of time; all of one instant are within or without. The newest first:
+ * then the older ones find more that is known. However many wait, only those are sorted as records.
  */
-export function clusterOf(lates: readonly KnownRecord[]): readonly KnownRecord[] {
-  let first = lates.length - 1;
+export function clusterOf(late: LateInputs, meter: number): readonly KnownRecord[] {
+  const instants = late.instants(meter);
+  let first = instants.length - 1;
   for (; first > 0; first--) {
-    const gap = lates[first]!.ts - lates[first - 1]!.ts;
-    if (gap > limits.lateGapMs || (gap > 0 && lates.length - first >= limits.lateInputsPerRepair)) break;
+    const gap = instants[first]! - instants[first - 1]!;
+    if (gap > limits.lateGapMs || (gap > 0 && instants.length - first >= limits.lateInputsPerRepair)) break;
   }
-  return first <= 0 ? lates : lates.slice(first);
+  return first < 0 ? [] : late.since(meter, instants[first]!);
 }
 
 /** From a place early enough to judge from, most likely, to the end of the last period that the late inputs may change. */
 export function rangeFor({ book, late }: Pick<Applier, "book" | "late">, meter: number, reach: Reach): LateRange {
   const timeline = book.timeline(meter);
-  const lates = clusterOf(late.of(meter));
+  const lates = clusterOf(late, meter);
   const begin = book.firstTs(meter);
   const newest = book.newestTs(meter);
   const firstLate = lates[0]?.ts ?? newest;

