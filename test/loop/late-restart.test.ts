@@ -72,3 +72,18 @@ test("a late reading is the look-ahead of the reading before a withdrawn exchang
     0,
   );
 });
+
+test("a repair that ends in the live state has seen all that reaches into its open periods", async () => {
+  const settings: MeterSettings = { ...defaultSettings("UTC"), kind: "interval", interval: "1d", periods: ["quarter"] };
+  // Daily values that come every few minutes: each reaches a day back.
+  await endsAsReference(
+    settings,
+    [
+      [...tenDays(0), after(23.5, 7_000), after(23.8, 1.7), after(24.1, 2), after(29.5, 3), after(35, 4)],
+      // Adds nothing to any row but its own period's.
+      [after(24.3, 0)],
+      [after(38.3, 6)],
+    ],
+    0,
+  );
+});

@@ -135,7 +135,10 @@ export class MeterRepair {
     for (const [key, offset] of periods) {
       if (views.f64[(offset >> 3) + 1]! < at && !this.#isAlike(this.#without.periods.get(key), offset)) return true;
     }
-    return false;
+    if (this.image === null) return false;
+    // The live path adds to these sums, so nothing of before may be missing in them.
+    const { sums, spilled } = this.#with.window;
+    return [...sums, ...spilled].some(({ start, end }) => !Number.isNaN(end) && start < at);
   }
 
   #isAlike(without: number | undefined, offset: number): boolean {
