@@ -53,6 +53,8 @@ export const limits = {
   lateInputsPerRepair: 20_000,
   /** Late inputs further apart than this are repaired one after the other: what lies between them need not be read. */
   lateGapMs: 7 * 24 * 3_600_000,
+  /** Longest time between the first and the last late input of one repair: years of hours would be one huge unit. */
+  lateSpanMs: 200 * 24 * 3_600_000,
   /** Meters whose neighbours are read from the store in one pass. */
   lateMetersPerPass: 1_000,
   /** Late inputs that wait; beyond it the frames that bring more are acked only when fewer wait, so that their senders' windows close. */
@@ -83,4 +85,5 @@ invariant(limits.maxLaneBytes <= limits.poolBytes, "one lane fits the pool");
 invariant(limits.maxRecordBytes > limits.maxPostBytes, "the largest post travels as one record");
 invariant(limits.maxRecordBytes * 2 <= limits.outcomeRingBytes, "the outcome ring holds more than one record");
 invariant(limits.maxRecordBytes * 4 <= limits.ringBytes, "the ring holds several of the largest records");
+invariant(limits.lateGapMs < limits.lateSpanMs, "two late inputs that lie together fit one repair");
 invariant(limits.ringWaitingBytes < limits.ringBytes, "what waits unread is a part of the ring");

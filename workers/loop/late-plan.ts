@@ -31,10 +31,13 @@ export interface LateRange {
  */
 export function clusterOf(late: LateInputs, meter: number): readonly KnownRecord[] {
   const instants = late.instants(meter);
+  const last = instants[instants.length - 1]!;
   let first = instants.length - 1;
   for (; first > 0; first--) {
     const gap = instants[first]! - instants[first - 1]!;
-    if (gap > limits.lateGapMs || (gap > 0 && instants.length - first >= limits.lateInputsPerRepair)) break;
+    // Between readings that are far apart there are rows of many periods.
+    const isLong = instants.length - first >= limits.lateInputsPerRepair || last - instants[first - 1]! > limits.lateSpanMs;
+    if (gap > limits.lateGapMs || (gap > 0 && isLong)) break;
   }
   return first < 0 ? [] : late.since(meter, instants[first]!);
 }

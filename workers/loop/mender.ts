@@ -209,6 +209,7 @@ export class Mender {
     const startMs = clock.monotonicMs();
     let waitedMs = 0;
     for (let run = 0; !this.#stopping; run++) {
+      while (!this.#ports.mayWrite() && !this.#stopping) await this.#wait(FIRST_RETRY_MS, false);
       const count = applier.late.count(meter);
       const lates = clusterOf(applier.late, meter);
       if (lates.length === 0) return Repair.DONE;

@@ -94,8 +94,13 @@ export class LateInputs {
     let at = 0;
     for (const [meter, waiting] of this.#meters) {
       for (const { record, datalogger } of waiting) {
-        const { ts, type, value, start, rev } = record;
-        doubles.set([meter, datalogger, ts, type, value, start, rev], at);
+        doubles[at] = meter;
+        doubles[at + 1] = datalogger;
+        doubles[at + 2] = record.ts;
+        doubles[at + 3] = record.type;
+        doubles[at + 4] = record.value;
+        doubles[at + 5] = record.start;
+        doubles[at + 6] = record.rev;
         at += INPUT_NUMBERS;
       }
     }
