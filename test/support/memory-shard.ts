@@ -82,10 +82,12 @@ export class MemoryShard {
   #auditRandom: (() => number) | null = null;
   /** Known records that may be kept in memory. */
   readonly #knownRecords: number;
+  readonly #fewRecords: number | undefined;
 
-  constructor(settings: ReadonlyMap<string, MeterSettings | MeterTimeline>, knownRecords = 10_000) {
+  constructor(settings: ReadonlyMap<string, MeterSettings | MeterTimeline>, knownRecords = 10_000, fewRecords?: number) {
     this.#plan = planOf(settings);
     this.#knownRecords = knownRecords;
+    this.#fewRecords = fewRecords;
     this.#open();
   }
 
@@ -118,6 +120,7 @@ export class MemoryShard {
         },
       },
       this.#knownRecords,
+      this.#fewRecords,
     );
     this.mender.start();
     if (this.#auditRandom === null) return;

@@ -18,6 +18,8 @@ export interface SeriesOptions {
   kinds?: readonly MeterKind[];
   /** Most steps of a series; a step is one input, two where one contradicts the other. */
   maxSteps?: number;
+  /** Least steps; default 1. With more than one the length is drawn evenly, not mostly short. */
+  minSteps?: number;
   /** Largest amount in units of the resolution: products with milliseconds go beyond 2^53 above about 2^20. */
   largestUnits?: number;
   /** Gaps of 92 days and more, which make thousands of rows; default true. */
@@ -34,14 +36,18 @@ const KINDS: readonly MeterKind[] = ["counter", "counter", "counter", "interval"
  * instant on. They shrink to few steps of an ordinary meter in UTC.
  */
 export function aSeries(options: SeriesOptions = {}): fc.Arbitrary<Series> {
-  const { kinds = KINDS, maxSteps = 20, largestUnits = 2 ** 45, longGaps = true, changes = "none" } = options;
+  const { kinds = KINDS, maxSteps = 20, minSteps = 1, largestUnits = 2 ** 45, longGaps = true, changes = "none" } = options;
   return fc
     .record({
       settings: someSettings(kinds),
       place: aPlace,
       start: fc.record({ fraction: fc.constantFrom(0, 0, 0.5, 0.95, 0.9999), units: fc.nat({ max: 100_000 }) }),
       cadenceMs: fc.constantFrom(15, 1, 7, 10, 30, 60, 240).map((minutes) => minutes * MINUTE_MS),
-      steps: fc.array(aStep(largestUnits, longGaps), { minLength: 1, maxLength: maxSteps }),
+      steps: fc.array(aStep(largestUnits, longGaps), {
+        minLength: minSteps,
+        maxLength: maxSteps,
+        ...(minSteps > 1 && { size: "max" as const }),
+      }),
       changed: someChanges(kinds, maxSteps, changes),
     })
     .map(({ settings: without, place, start, cadenceMs, steps, changed }) => {

@@ -6,7 +6,7 @@ import type { HistoryRange, Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
 import { type KnownRecord, recordsOf, withNews } from "../state/known-record.js";
 import { KnownTails } from "../state/known-tails.js";
-import { type KnownStretch, MeterRepair, Repair } from "../state/meter-repair.js";
+import { FEW_RECORDS, type KnownStretch, MeterRepair, Repair } from "../state/meter-repair.js";
 import type { Applier } from "./applier.js";
 import { clusterOf, inTurns, type LateRange, type Reach, rangeFor } from "./late-plan.js";
 
@@ -51,6 +51,7 @@ export class Mender {
   readonly #ports: MenderPorts;
   readonly #out = new EntryWriter(1 << 16);
   readonly #tails: KnownTails;
+  readonly #fewRecords: number;
   #running: Promise<void> | null = null;
   #stopping = false;
   #wake: (() => void) | null = null;
@@ -66,7 +67,9 @@ export class Mender {
   rows = 0;
   passes = 0;
 
-  constructor(ports: MenderPorts, knownRecords: number = limits.knownRecords) {
+  /** `knownRecords`: how many are kept in memory; `fewRecords`: a history of so many is judged from its beginning. */
+  constructor(ports: MenderPorts, knownRecords: number = limits.knownRecords, fewRecords = FEW_RECORDS) {
+    this.#fewRecords = fewRecords;
     this.#ports = ports;
     this.#tails = new KnownTails(ports.applier.book, knownRecords);
     ports.applier.book.listener = this.#tails;
@@ -218,7 +221,7 @@ export class Mender {
       if (known === null || first.ts < known.from) return Repair.NEEDS_BEFORE;
       if (last.ts > known.to) return Repair.NEEDS_AFTER;
       const version = this.#tails.version(meter);
-      const repair = new MeterRepair(applier.book.timeline(meter), known, lates);
+      const repair = new MeterRepair(applier.book.timeline(meter), known, lates, this.#fewRecords);
       let state = repair.advance(SLICE_RECORDS);
       while (state === Repair.GOES_ON) {
         if (run < PATIENT_RUNS) waitedMs += await this.#letBy();

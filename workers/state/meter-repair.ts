@@ -25,7 +25,7 @@ export const Repair = {
 } as const;
 
 /** From the beginning of a history one may begin to judge without looking for a better place. */
-const FEW_RECORDS = 500;
+export const FEW_RECORDS = 500;
 /** A row after which it is not known from the row alone what baseline was left. */
 const UNCLEAN = Flag.BACKWARD | Flag.SPIKE | Flag.RESET | Flag.EXCHANGE | Flag.QUESTIONABLE;
 /** Rows that may have opened an epoch. */
@@ -39,6 +39,7 @@ const EPOCH = Flag.RESET | Flag.EXCHANGE;
  *     └───────── rows alike ──┘└──── rows may differ ────────┘└ rows alike ┘
  */
 export class MeterRepair {
+  readonly #few: number;
   readonly #timeline: CompiledTimeline;
   readonly #known: KnownStretch;
   readonly #lates: readonly KnownRecord[];
@@ -53,7 +54,8 @@ export class MeterRepair {
   #atEnd = false;
 
   /** `lates` are in order, within the known stretch, and at least one. */
-  constructor(timeline: CompiledTimeline, known: KnownStretch, lates: readonly KnownRecord[]) {
+  constructor(timeline: CompiledTimeline, known: KnownStretch, lates: readonly KnownRecord[], few = FEW_RECORDS) {
+    this.#few = few;
     this.#timeline = timeline;
     this.#known = known;
     this.#lates = lates;
@@ -71,7 +73,7 @@ export class MeterRepair {
 
   /** Both runs begin early enough for the record at `before`. */
   #begin(before: number): void {
-    this.#start = restartBefore(this.#timeline, this.#known, before);
+    this.#start = restartBefore(this.#timeline, this.#known, before, this.#few);
     this.#nextWithout = this.#start;
     this.#nextWith = this.#start;
     this.#without = new MeterRun(this.#timeline);
@@ -213,9 +215,9 @@ export class MeterRepair {
  * Index of the last record from which judging may begin so that everything from the record at `before` on comes out right, periods included;
  * −1 where it lies further back than what is known.
  */
-export function restartBefore(timeline: CompiledTimeline, known: KnownStretch, before: number): number {
+export function restartBefore(timeline: CompiledTimeline, known: KnownStretch, before: number, few = FEW_RECORDS): number {
   const { records, from } = known;
-  if (from === Number.NEGATIVE_INFINITY && before < FEW_RECORDS) return 0;
+  if (from === Number.NEGATIVE_INFINITY && before < few) return 0;
   if (before < 1) return -1;
   const until = timeline.largestPeriodStart(endOf(timeline, records[before]!) - 1);
   let found = from === Number.NEGATIVE_INFINITY || (known.sound && endOf(timeline, records[0]!) <= until) ? 0 : -1;
