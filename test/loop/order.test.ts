@@ -102,6 +102,12 @@ test("with settings that change from an instant on, too", async () => {
   await fc.assert(property, runs(500));
 });
 
+test("with changes in histories that are judged from their middle, too", async () => {
+  const options = { longGaps: false, minSteps: 20, maxSteps: 60, largestUnits: 2 ** 40, changes: "all" } as const;
+  const property = fc.asyncProperty(aHistory(options), (history) => endsAsReference(history, false));
+  await fc.assert(property, runs(500));
+});
+
 test("with changes that come to be known in the middle of it, too", async () => {
   const property = fc.asyncProperty(aHistory({ longGaps: false, changes: "all" }), (history) => endsAsReference(history, true));
   await fc.assert(property, runs(500));

@@ -1,6 +1,7 @@
 import { type EntryWriter, ExchangeInfo, entryBytes, Kind } from "../../engine/base/entries.js";
 import { Flag } from "../../engine/base/flags.js";
 import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
+import type { PeriodSum } from "../kernels/period-sum.js";
 import { RecordType } from "../kernels/record.js";
 import { inOrder, type KnownRecord, mergedRecords, placeOf, UNSETTLED } from "./known-record.js";
 import { isSameImage } from "./meter-image.js";
@@ -140,7 +141,8 @@ export class MeterRepair {
     if (this.image === null) return false;
     // The live path adds to these sums, so nothing of before may be missing in them.
     const { sums, spilled } = this.#with.window;
-    return [...sums, ...spilled].some(({ start, end }) => !Number.isNaN(end) && start < at);
+    const isOpen = ({ period, start, end }: PeriodSum) => !Number.isNaN(end) && this.#timeline.at(start).keeps(period);
+    return [...sums, ...spilled].some((sum) => isOpen(sum) && sum.start < at);
   }
 
   #isAlike(without: number | undefined, offset: number): boolean {
