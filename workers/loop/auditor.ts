@@ -1,4 +1,4 @@
-import { type Clock, sleep, type Timer } from "../../engine/base/clock.js";
+import { type Clock, sleep } from "../../engine/base/clock.js";
 import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import type { Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
@@ -8,13 +8,13 @@ import { drawWindow } from "../state/meter-image.js";
 import { MeterWindow } from "../state/meter-window.js";
 import type { Applier } from "./applier.js";
 import { type AuditReach, auditRange, firstDayOf } from "./audit-plan.js";
+import { Pause, SLICE_MS, Slices } from "./pause.js";
 
 /** Between two looks, and at least so many times as long as the last one took: where others are busy, it takes longer. */
 const EVERY_MS = 1_000;
 const REST = 20;
-/** Records judged, and milliseconds spent, before others are let by. */
+/** Records judged before it is seen whether others are to be let by. */
 const SLICE_RECORDS = 64;
-const SLICE_MS = 2;
 /** How often it is looked whether the store has what was computed, and for how long in all; then another meter is as good. */
 const LOOK_AGAIN_MS = 100;
 const PATIENCE_MS = 20_000;
@@ -79,10 +79,8 @@ export class Auditor {
   #watched = -1;
   #touched = false;
   #running: Promise<void> | null = null;
-  #stopping = false;
-  #wake: (() => void) | null = null;
-  #timer: Timer | null = null;
-  #sliceEndMs = 0;
+  readonly #pause: Pause;
+  readonly #slices: Slices;
   #restMs = 0;
   /** Rows compared, and days of meters looked at. */
   rows = 0;
@@ -90,6 +88,8 @@ export class Auditor {
 
   constructor(ports: AuditorPorts, everyMs: number = EVERY_MS) {
     this.#ports = ports;
+    this.#pause = new Pause(ports.clock);
+    this.#slices = new Slices(ports.clock);
     this.#everyMs = everyMs;
   }
 
@@ -100,7 +100,7 @@ export class Auditor {
 
   start(): void {
     this.#running ??= this.#run().catch((error: unknown) => {
-      if (!this.#stopping) this.#ports.warn(`the audit of stored rows has ended until the next start: ${messageOf(error)}`);
+      if (!this.#pause.stopped) this.#ports.warn(`the audit of stored rows has ended until the next start: ${messageOf(error)}`);
     });
   }
 
@@ -111,23 +111,22 @@ export class Auditor {
 
   /** Ends after the slice under way; a question to the store under way is not waited for. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#wake?.();
+    this.#pause.stop();
     await Promise.race([this.#running ?? Promise.resolve(), sleep(this.#ports.clock, SLICE_MS)]);
   }
 
   async #run(): Promise<void> {
     const { applier, mayLook } = this.#ports;
-    while (!this.#stopping) {
-      await this.#wait(Math.max(this.#everyMs, this.#restMs));
+    while (!this.#pause.stopped) {
+      await this.#pause.wait(Math.max(this.#everyMs, this.#restMs));
       this.#restMs = 0;
-      if (this.#stopping || applier.late.size > 0 || !mayLook()) continue;
+      if (this.#pause.stopped || applier.late.size > 0 || !mayLook()) continue;
       this.#looks++;
       const again = this.#looks % LOOKS_PER_REVISIT === 0 ? this.#differentOne() : null;
       const next = again ?? this.#nextDay();
       if (next === null) continue;
       const look = await this.#lookTwice(next);
-      if (look === null || this.#stopping) continue;
+      if (look === null || this.#pause.stopped) continue;
       this.rows += look.rows;
       this.days += look.days;
       if (again === null) this.#cursors[next.meter] = next.day.to;
@@ -241,8 +240,8 @@ export class Auditor {
     const audit = new AuditDay(applier.book.timeline(meter), { day, from: knownFrom, to: knownTo, history, periods });
     let state = audit.advance(SLICE_RECORDS);
     while (state === Audit.GOES_ON) {
-      await this.#letBy();
-      if (this.#stopping) return [null, records];
+      await this.#slices.letBy();
+      if (this.#pause.stopped) return [null, records];
       state = audit.advance(SLICE_RECORDS);
     }
     return [state === Audit.DONE ? { faults: audit.faults, rows: audit.rows, days: 1 } : state, records];
@@ -250,15 +249,15 @@ export class Auditor {
 
   #isUndisturbed(meter: number, position: number): boolean {
     const { applier, stored, mayLook } = this.#ports;
-    return !this.#stopping && !this.#touched && !applier.late.has(meter) && stored() >= position && mayLook();
+    return !this.#pause.stopped && !this.#touched && !applier.late.has(meter) && stored() >= position && mayLook();
   }
 
   async #hasStored(position: number): Promise<boolean> {
     const { clock, stored, mayLook } = this.#ports;
     const endMs = clock.monotonicMs() + PATIENCE_MS;
     while (stored() < position) {
-      if (this.#stopping || !mayLook() || clock.monotonicMs() >= endMs) return false;
-      await this.#wait(LOOK_AGAIN_MS);
+      if (this.#pause.stopped || !mayLook() || clock.monotonicMs() >= endMs) return false;
+      await this.#pause.wait(LOOK_AGAIN_MS);
     }
     return true;
   }
@@ -277,28 +276,5 @@ export class Auditor {
     this.#ports.warn(
       `stored rows of ${where} are not what follows from its readings: ${faults[0]}${more}. Something else has changed, removed or added rows in the store, or it has lost some; put the readings right there, or send them again with a greater rev`,
     );
-  }
-
-  /** Lets the loop and others have their turn once a slice is used up. */
-  async #letBy(): Promise<void> {
-    const { clock } = this.#ports;
-    if (clock.monotonicMs() < this.#sliceEndMs) return;
-    await sleep(clock, 0);
-    this.#sliceEndMs = clock.monotonicMs() + SLICE_MS;
-  }
-
-  /** Waits for `delayMs`; `stop` ends every wait. */
-  #wait(delayMs: number): Promise<void> {
-    if (this.#stopping) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#wake = null;
-        this.#timer?.cancel();
-        this.#timer = null;
-        resolve();
-      };
-      this.#wake = done;
-      this.#timer = this.#ports.clock.after(delayMs, done);
-    });
   }
 }

@@ -18,6 +18,7 @@ import { restartBefore } from "../state/meter-repair.js";
 import type { Applier } from "./applier.js";
 import { ExplainReach, recordsIn, type Span } from "./explain-plan.js";
 import { InTurn } from "./explain-turns.js";
+import { Slices } from "./pause.js";
 
 /** `ts`: an instant in the period (a reading's own), or a date of the meter's zone, YYYY-MM-DD. */
 export interface ExplainQuery {
@@ -40,8 +41,6 @@ export interface ExplainPorts {
 /** For so long the store is waited for to have what was computed, and to answer. */
 const PATIENCE_MS = 5_000;
 const LOOK_AGAIN_MS = 20;
-/** Work goes on for so long before others are let by. */
-const SLICE_MS = 2;
 /** Records that one answer may be made from, and questions that may wait for their turn. */
 const MOST_RECORDS = 200_000;
 const MOST_WAITING = 16;
@@ -60,10 +59,11 @@ export class Explainer {
   readonly #ports: ExplainPorts;
   readonly #turns = new InTurn();
   #waiting = 0;
-  #sliceEndMs = 0;
+  readonly #slices: Slices;
 
   constructor(ports: ExplainPorts) {
     this.#ports = ports;
+    this.#slices = new Slices(ports.clock);
   }
 
   /**
@@ -93,7 +93,7 @@ export class Explainer {
     const ts = typeof query.ts === "string" ? dateStart(book, meter, query.ts) : query.ts;
     const settings = book.compiled(meter, ts);
     const period = PERIODS.indexOf(query.period as PeriodName);
-    this.#sliceEndMs = this.#ports.clock.monotonicMs() + SLICE_MS;
+    this.#slices.begin();
     if (period >= 0 && !settings.periods.includes(period)) throw notKept(query, settings);
     const [begin, newest] = [book.firstTs(meter), book.newestTs(meter)];
     if (!(ts >= begin - FAR_MS && ts <= newest + FAR_MS))
@@ -154,7 +154,7 @@ export class Explainer {
     if (run === null) throw this.#unknown(meter, query, `${iso(start)} to ${iso(end)}`);
     const steps = explainPeriod(settings, run, period, start, end);
     for (let step = steps.next(); ; step = steps.next()) {
-      if (step.done !== true) await this.#letBy();
+      if (step.done !== true) await this.#slices.letBy();
       else if (step.value === null) throw this.#unknown(meter, query, `${iso(start)} to ${iso(end)}`);
       else return step.value;
     }
@@ -192,7 +192,7 @@ export class Explainer {
       const record = records[i]!;
       run.feed(record);
       if (i > first && isOver(record)) return true;
-      await this.#letBy();
+      await this.#slices.letBy();
     }
     return false;
   }
@@ -209,17 +209,9 @@ export class Explainer {
     for (const record of recordsIn(found!, timeline)) {
       records.push(record);
       if (records.length > MOST_RECORDS) throw tooLarge(`more than ${MOST_RECORDS} readings lie behind it`);
-      await this.#letBy();
+      await this.#slices.letBy();
     }
     return records;
-  }
-
-  /** Lets the loop and others have their turn once a slice is used up. */
-  async #letBy(): Promise<void> {
-    const { clock } = this.#ports;
-    if (clock.monotonicMs() < this.#sliceEndMs) return;
-    await sleep(clock, 0);
-    this.#sliceEndMs = clock.monotonicMs() + SLICE_MS;
   }
 
   #unknown(meter: number, query: ExplainQuery, where: string, near: readonly string[] = []): MeterstormError {

@@ -1,4 +1,4 @@
-import { type Clock, sleep, type Timer } from "../../engine/base/clock.js";
+import { type Clock, sleep } from "../../engine/base/clock.js";
 import { EntryWriter, NONE, UnitType } from "../../engine/base/entries.js";
 import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
@@ -9,10 +9,10 @@ import { KnownTails } from "../state/known-tails.js";
 import { FEW_RECORDS, type KnownStretch, MeterRepair, Repair } from "../state/meter-repair.js";
 import type { Applier } from "./applier.js";
 import { clusterOf, inTurns, type LateRange, type Reach, rangeFor } from "./late-plan.js";
+import { Pause, SLICE_MS, Slices } from "./pause.js";
 
-/** Records judged, and milliseconds spent, before others are let by. */
+/** Records judged before it is seen whether others are to be let by. */
 const SLICE_RECORDS = 64;
-const SLICE_MS = 2;
 /** Late inputs rarely come alone: so long others are waited for before the store is asked. */
 const GATHER_MS = 200;
 const FIRST_RETRY_MS = 250;
@@ -53,11 +53,9 @@ export class Mender {
   readonly #tails: KnownTails;
   readonly #fewRecords: number;
   #running: Promise<void> | null = null;
-  #stopping = false;
-  #wake: (() => void) | null = null;
-  #timer: Timer | null = null;
+  readonly #pause: Pause;
+  readonly #slices: Slices;
   #retryMs = 0;
-  #sliceEndMs = 0;
   /** Meters that are known in memory and yet need the store. */
   readonly #unknown = new Set<number>();
   /** Why late inputs wait now; empty while they do not. */
@@ -71,39 +69,40 @@ export class Mender {
   constructor(ports: MenderPorts, knownRecords: number = limits.knownRecords, fewRecords = FEW_RECORDS) {
     this.#fewRecords = fewRecords;
     this.#ports = ports;
+    this.#pause = new Pause(ports.clock);
+    this.#slices = new Slices(ports.clock);
     this.#tails = new KnownTails(ports.applier.book, knownRecords);
     ports.applier.book.listener = this.#tails;
   }
 
   start(): void {
     this.#running ??= this.#run().catch((error: unknown) => {
-      if (!this.#stopping) this.#ports.onFailed(error);
+      if (!this.#pause.stopped) this.#ports.onFailed(error);
     });
   }
 
   /** Late inputs came, or the store has more. */
   notify(): void {
-    this.#wake?.();
+    this.#pause.wake();
   }
 
   /** Ends after the slice under way; what is not done waits for the next start. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#wake?.();
+    this.#pause.stop();
     // A question to the store under way is not waited for: nothing is done with its answer.
     await Promise.race([this.#running ?? Promise.resolve(), sleep(this.#ports.clock, SLICE_MS)]);
   }
 
   async #run(): Promise<void> {
     const { late } = this.#ports.applier;
-    while (!this.#stopping) {
-      if (late.size === 0) await this.#wait(null);
-      else if (!this.#ports.mayWrite()) await this.#wait(FIRST_RETRY_MS, false);
+    while (!this.#pause.stopped) {
+      if (late.size === 0) await this.#pause.wait(null);
+      else if (!this.#ports.mayWrite()) await this.#pause.wait(FIRST_RETRY_MS, false);
       else {
         await this.#fromMemory();
-        if (late.size === 0 || this.#stopping) continue;
+        if (late.size === 0 || this.#pause.stopped) continue;
         if (this.#ports.mayAsk()) await this.#fromStore();
-        else await this.#wait(FIRST_RETRY_MS, false);
+        else await this.#pause.wait(FIRST_RETRY_MS, false);
       }
     }
   }
@@ -112,7 +111,7 @@ export class Mender {
   async #fromMemory(): Promise<void> {
     const { late } = this.#ports.applier;
     for (const meter of [...late.meters]) {
-      if (this.#stopping) return;
+      if (this.#pause.stopped) return;
       if (this.#tails.stretch(meter) === null || this.#unknown.has(meter)) continue;
       const state = await this.#repair(meter, () => this.#tails.stretch(meter));
       if (state !== Repair.DONE) this.#unknown.add(meter);
@@ -121,11 +120,11 @@ export class Mender {
 
   async #fromStore(): Promise<void> {
     const { late } = this.#ports.applier;
-    if (late.size < limits.lateInputsPerRepair) await this.#wait(GATHER_MS, false);
+    if (late.size < limits.lateInputsPerRepair) await this.#pause.wait(GATHER_MS, false);
     const isFar = (meter: number) => this.#tails.stretch(meter) === null || this.#unknown.has(meter);
     const { directory } = this.#ports.applier;
     const meters = inTurns([...late.meters].filter(isFar), (meter) => directory.meterTenant(meter), limits.lateMetersPerPass);
-    if (meters.length === 0 || this.#stopping) return;
+    if (meters.length === 0 || this.#pause.stopped) return;
     const position = this.#ports.journal.appended;
     for (const meter of meters) this.#tails.beginSince(meter);
     try {
@@ -144,28 +143,28 @@ export class Mender {
         this.#unknown.delete(meter);
       }
     }
-    if (this.trouble === "" || this.#stopping) return;
+    if (this.trouble === "" || this.#pause.stopped) return;
     this.#retryMs = Math.min(MAX_RETRY_MS, Math.max(FIRST_RETRY_MS, this.#retryMs * 2));
-    await this.#wait(this.#retryMs, false);
+    await this.#pause.wait(this.#retryMs, false);
   }
 
   /** Whether everything up to the position is stored; not when there is more to remember meanwhile than is good. */
   async #hasStored(position: number): Promise<boolean> {
     const { mayAsk, stored } = this.#ports;
-    while (stored() < position && !this.#stopping) {
+    while (stored() < position && !this.#pause.stopped) {
       if (this.#tails.sinceSize > limits.knownRecords || !mayAsk()) {
         this.trouble = "the store does not keep up with what is computed; late inputs wait until it does";
         return false;
       }
-      await this.#wait(FIRST_RETRY_MS);
+      await this.#pause.wait(FIRST_RETRY_MS);
     }
-    return !this.#stopping;
+    return !this.#pause.stopped;
   }
 
   /** Reads what lies around the late inputs of some meters, works them in, and reads more of those that need more. */
   async #ask(meters: readonly number[]): Promise<void> {
     let reaches = new Map<number, Reach>(meters.map((meter) => [meter, { before: 1, after: 1 }]));
-    while (reaches.size > 0 && !this.#stopping) {
+    while (reaches.size > 0 && !this.#pause.stopped) {
       const further = new Map<number, Reach>();
       let ranges: LateRange[] = [];
       let records = 0;
@@ -186,11 +185,11 @@ export class Mender {
 
   /** One question to the store and the repairs that its answer allows; who needs more is added to `further`. */
   async #askFor(ranges: readonly LateRange[], reaches: ReadonlyMap<number, Reach>, further: Map<number, Reach>): Promise<void> {
-    if (this.#stopping) return;
+    if (this.#pause.stopped) return;
     this.passes++;
     const histories = await this.#ports.sink.history(ranges.map(({ meter, from, to }): HistoryRange => ({ meter, from, to })));
     for (const [i, { meter, from, to, isFirst, isLast }] of ranges.entries()) {
-      if (this.#stopping) return;
+      if (this.#pause.stopped) return;
       const timeline = this.#ports.applier.book.timeline(meter);
       const found = recordsOf(histories[i]!, (at) => timeline.at(at).isCounter);
       const first = isFirst ? Number.NEGATIVE_INFINITY : from;
@@ -211,8 +210,8 @@ export class Mender {
     const { applier, clock } = this.#ports;
     const startMs = clock.monotonicMs();
     let waitedMs = 0;
-    for (let run = 0; !this.#stopping; run++) {
-      while (!this.#ports.mayWrite() && !this.#stopping) await this.#wait(FIRST_RETRY_MS, false);
+    for (let run = 0; !this.#pause.stopped; run++) {
+      while (!this.#ports.mayWrite() && !this.#pause.stopped) await this.#pause.wait(FIRST_RETRY_MS, false);
       const count = applier.late.count(meter);
       const lates = clusterOf(applier.late, meter);
       if (lates.length === 0) return Repair.DONE;
@@ -224,15 +223,15 @@ export class Mender {
       const repair = new MeterRepair(applier.book.timeline(meter), known, lates, this.#fewRecords);
       let state = repair.advance(SLICE_RECORDS);
       while (state === Repair.GOES_ON) {
-        if (run < PATIENT_RUNS) waitedMs += await this.#letBy();
-        if (this.#stopping) return Repair.GOES_ON;
+        if (run < PATIENT_RUNS) waitedMs += await this.#slices.letBy();
+        if (this.#pause.stopped) return Repair.GOES_ON;
         state = repair.advance(SLICE_RECORDS);
       }
       if (state !== Repair.DONE) return state;
       // What came meanwhile may belong between what was judged.
       if (known.to === Number.POSITIVE_INFINITY && version !== this.#tails.version(meter)) continue;
       this.#write(meter, known, first, last, count, repair, clock.monotonicMs() - startMs - waitedMs);
-      if (run < PATIENT_RUNS) await this.#letBy();
+      if (run < PATIENT_RUNS) await this.#slices.letBy();
       return Repair.DONE;
     }
     return Repair.GOES_ON;
@@ -264,32 +263,5 @@ export class Mender {
     const { from, to, sound } = known;
     this.#tails.keep(meter, applier.book.timeline(meter), { records: repair.records, from, to, sound }, last.ts);
     onMended(meter, ms);
-  }
-
-  /** Lets the loop and others have their turn once a slice is used up. Returns how long that took, in milliseconds. */
-  async #letBy(): Promise<number> {
-    const { clock } = this.#ports;
-    const nowMs = clock.monotonicMs();
-    if (nowMs < this.#sliceEndMs) return 0;
-    await sleep(clock, 0);
-    this.#sliceEndMs = clock.monotonicMs() + SLICE_MS;
-    return clock.monotonicMs() - nowMs;
-  }
-
-  /** Waits for `delayMs` (null: for ever) or, when `wakeable`, for `notify`; `stop` ends every wait. */
-  #wait(delayMs: number | null, wakeable = true): Promise<void> {
-    if (this.#stopping) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#wake = null;
-        this.#timer?.cancel();
-        this.#timer = null;
-        resolve();
-      };
-      this.#wake = () => {
-        if (wakeable || this.#stopping) done();
-      };
-      if (delayMs !== null) this.#timer = this.#ports.clock.after(delayMs, done);
-    });
   }
 }

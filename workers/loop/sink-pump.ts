@@ -3,6 +3,7 @@ import { entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
 import { limits } from "../../engine/base/limits.js";
 import type { Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
+import { Pause } from "./pause.js";
 
 /** Rows of a reading in the journal take about this much; turns rows per batch into bytes per read. */
 const BYTES_PER_ROW = 40;
@@ -30,9 +31,7 @@ export class SinkPump {
   /** How far it ever was. */
   #furthest: number;
   #running: Promise<void> | null = null;
-  #stopping = false;
-  #wake: (() => void) | null = null;
-  #timer: Timer | null = null;
+  readonly #pause: Pause;
   #retryMs = 0;
   #wantsCheck = false;
   /** Why rows are not taken now; empty when they are. */
@@ -48,6 +47,7 @@ export class SinkPump {
     onFailed: (error: unknown) => void,
   ) {
     this.#clock = clock;
+    this.#pause = new Pause(clock);
     this.#journal = journal;
     this.#sink = sink;
     this.#position = position;
@@ -68,7 +68,7 @@ export class SinkPump {
 
   /** Tells the pump that more is durable. */
   notify(): void {
-    if (this.trouble === "") this.#wake?.();
+    if (this.trouble === "") this.#pause.wake();
   }
 
   /** Someone else found the store not as it should be: it is asked even if there is nothing to send, and may tell a loss. */
@@ -79,15 +79,13 @@ export class SinkPump {
 
   /** Sends what is durable while the store takes it, until `deadlineMs` from now; resolves when the pump rests. */
   async stop(deadlineMs: number): Promise<void> {
-    this.#stopping = true;
-    this.#wake?.();
+    this.#pause.stop();
     let timer: Timer | null = null;
     const deadline = new Promise<void>((resolve) => {
       timer = this.#clock.after(deadlineMs, resolve);
     });
     await Promise.race([this.#running ?? Promise.resolve(), deadline]);
     (timer as Timer | null)?.cancel();
-    this.#timer?.cancel();
   }
 
   get #settleMs(): number {
@@ -97,20 +95,20 @@ export class SinkPump {
   async #run(): Promise<void> {
     // Whoever was here before may have died with a request under way, older than what is sent from here on.
     if (this.#journal.durable > this.#position && this.#settleMs > 0) {
-      await this.#sleep(this.#settleMs, false);
-      if (this.#stopping) return;
+      await this.#pause.wait(this.#settleMs, false);
+      if (this.#pause.stopped) return;
     }
     for (;;) {
       const waiting = this.#journal.durable - this.#position;
       if (waiting === 0 && !this.#wantsCheck) {
-        if (this.#stopping) return;
-        await this.#sleep(null);
+        if (this.#pause.stopped) return;
+        await this.#pause.wait(null);
         continue;
       }
       this.#wantsCheck = false;
-      if (waiting < SMALL_BATCH_BYTES && !this.#stopping) await this.#sleep(LINGER_MS, false);
+      if (waiting < SMALL_BATCH_BYTES && !this.#pause.stopped) await this.#pause.wait(LINGER_MS, false);
       const took = await this.#sendBatch();
-      if (!took && this.#stopping) return;
+      if (!took && this.#pause.stopped) return;
     }
   }
 
@@ -138,8 +136,8 @@ export class SinkPump {
     this.trouble = `${outcome.kind}: ${outcome.message}`;
     this.#onError(outcome.kind, outcome.message);
     this.#retryMs = Math.min(MAX_RETRY_MS, Math.max(FIRST_RETRY_MS, this.#retryMs * 2));
-    if (!this.#stopping)
-      await this.#sleep(outcome.kind === "doubtful" ? Math.max(this.#settleMs, this.#retryMs) : this.#retryMs, false);
+    if (!this.#pause.stopped)
+      await this.#pause.wait(outcome.kind === "doubtful" ? Math.max(this.#settleMs, this.#retryMs) : this.#retryMs, false);
     return false;
   }
 
@@ -147,22 +145,6 @@ export class SinkPump {
   #goBack(): void {
     this.#position = Math.min(this.#position, this.#journal.first);
     this.#onStored(this.#position, 0);
-  }
-
-  /** Waits for `delayMs` (null: for ever) or, when `wakeable`, for `notify`; `stop` ends every wait. */
-  #sleep(delayMs: number | null, wakeable = true): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#wake = null;
-        this.#timer?.cancel();
-        this.#timer = null;
-        resolve();
-      };
-      this.#wake = () => {
-        if (wakeable || this.#stopping) done();
-      };
-      if (delayMs !== null) this.#timer = this.#clock.after(delayMs, done);
-    });
   }
 }
 
