@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { MessagePort } from "node:worker_threads";
 import { invariant, MeterstormError, messageOf } from "../engine/base/errors.js";
+import { InTurn } from "../engine/base/in-turn.js";
 import { DuckDbFile } from "../engine/store/duckdb.js";
 import type {
   BatchMessage,
@@ -32,8 +33,8 @@ export default async function serve(start: DuckDbThreadStart): Promise<void> {
   }
   const store = new DuckDbStore(file, randomUUID);
   const shards = new Set<MessagePort>();
-  const writes = new Queue();
-  const histories = new Queue();
+  const writes = new InTurn();
+  const histories = new InTurn();
   const answers = new Set<Promise<void>>();
 
   await new Promise<void>((resolve) => {
@@ -54,14 +55,14 @@ export default async function serve(start: DuckDbThreadStart): Promise<void> {
   });
   for (const shard of shards) shard.close();
   await Promise.all(answers);
-  await histories.run(() => writes.run(() => store.close()));
+  await histories.take(() => writes.take(() => store.close()));
   port.postMessage({ type: "closed" } satisfies ControlReply);
   port.close();
 }
 
 interface Queues {
-  writes: Queue;
-  histories: Queue;
+  writes: InTurn;
+  histories: InTurn;
 }
 
 function serveShard(port: MessagePort, file: DuckDbFile, { writes, histories }: Queues, shards: Set<MessagePort>): void {
@@ -70,8 +71,8 @@ function serveShard(port: MessagePort, file: DuckDbFile, { writes, histories }: 
   port.on("close", () => shards.delete(port));
   port.on("message", (message: ShardMessage) => {
     names.add(message.names);
-    if (message.type === "batch") void writes.run(() => writeFor(port, file, names, message));
-    else void histories.run(() => readFor(port, file, names, message, () => shards.has(port)));
+    if (message.type === "batch") void writes.take(() => writeFor(port, file, names, message));
+    else void histories.take(() => readFor(port, file, names, message, () => shards.has(port)));
   });
 }
 
@@ -110,27 +111,16 @@ async function readFor(
 
 type Call = Extract<ControlMessage, { type: "call" }>;
 
-async function answer(port: MessagePort, store: DuckDbStore, writes: Queue, call: Call): Promise<void> {
+async function answer(port: MessagePort, store: DuckDbStore, writes: InTurn, call: Call): Promise<void> {
   try {
     const run = () =>
       (store[call.method] as (...args: readonly unknown[]) => Promise<unknown>).apply(store, call.args as unknown[]);
     // What writes shares the writer's connection, where statements must not mix with a batch's.
-    const value = call.method === "prepare" || call.method === "identity" ? await writes.run(run) : await run();
+    const value = call.method === "prepare" || call.method === "identity" ? await writes.take(run) : await run();
     port.postMessage({ type: "result", id: call.id, value } satisfies ControlReply);
   } catch (error) {
     const code = error instanceof MeterstormError ? error.code : "store_query";
     port.postMessage({ type: "error", id: call.id, code, message: messageOf(error) } satisfies ControlReply);
-  }
-}
-
-/** Runs tasks one after another; a failed one does not stop the next. */
-class Queue {
-  #last: Promise<unknown> = Promise.resolve();
-
-  run<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(task, task);
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 }
 

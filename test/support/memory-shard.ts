@@ -1,5 +1,6 @@
 import type { Clock } from "../../engine/base/clock.js";
 import { EntryWriter, ExchangeInfo, entryBytes, Kind, PERIODS, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { InTurn } from "../../engine/base/in-turn.js";
 import { always, type MeterEntry, type MeterSettings, type MeterTimeline, type TenantPlan } from "../../engine/base/settings.js";
 import { addRow, emptyPeriods } from "../../engine/store/history.js";
 import type { HistoryRange, MeterHistory, MeterPeriods } from "../../engine/store/interface.js";
@@ -7,7 +8,6 @@ import type { Journal } from "../../workers/journal/journal.js";
 import { adoptSettings } from "../../workers/loop/adopt-settings.js";
 import { Applier } from "../../workers/loop/applier.js";
 import { Auditor } from "../../workers/loop/auditor.js";
-import { InTurn } from "../../workers/loop/explain-turns.js";
 import { Mender } from "../../workers/loop/mender.js";
 import { Replayer } from "../../workers/loop/recover.js";
 import { restoreSections, snapshotSections } from "../../workers/loop/snapshot-sections.js";

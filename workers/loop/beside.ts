@@ -1,4 +1,5 @@
 import type { Clock } from "../../engine/base/clock.js";
+import { InTurn } from "../../engine/base/in-turn.js";
 import { limits } from "../../engine/base/limits.js";
 import type { Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
@@ -7,7 +8,6 @@ import { Auditor } from "./auditor.js";
 import type { Costs } from "./costs.js";
 import type { StatsNow } from "./counters.js";
 import { Explainer, type ExplainQuery } from "./explain.js";
-import { InTurn } from "./explain-turns.js";
 import { Mender } from "./mender.js";
 import type { SinkPump } from "./sink-pump.js";
 

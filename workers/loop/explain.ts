@@ -2,6 +2,7 @@ import { type Clock, sleep, type Timer } from "../../engine/base/clock.js";
 import { PERIODS, type PeriodName } from "../../engine/base/entries.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import type { Explanation } from "../../engine/base/explanation.js";
+import { InTurn } from "../../engine/base/in-turn.js";
 import { limits } from "../../engine/base/limits.js";
 import { startOfDate } from "../../engine/base/local-date.js";
 import type { Sink } from "../../engine/store/interface.js";
@@ -17,7 +18,6 @@ import { type KnownRecord, placeOf } from "../state/known-record.js";
 import { restartBefore } from "../state/meter-repair.js";
 import type { Applier } from "./applier.js";
 import { ExplainReach, recordsIn, type Span } from "./explain-plan.js";
-import { InTurn } from "./explain-turns.js";
 import { Slices } from "./pause.js";
 
 /** `ts`: an instant in the period (a reading's own), or a date of the meter's zone, YYYY-MM-DD. */
