@@ -18,15 +18,15 @@ interface Chunk {
   lent: boolean;
 }
 
+/** Buffers kept for reuse even where no more may be held; beyond it only as long as what is held leaves room. */
+const LEAST_SPARE = 4;
+
 export interface UnitsRead {
   /** Each a whole number of units, 8-byte aligned. */
   pieces: Uint8Array[];
   /** Position after them. */
   end: number;
 }
-
-/** Buffers kept for reuse; beyond it they are left to the collector. */
-const spareChunks = 16;
 
 export class RecentUnits {
   readonly #chunkBytes: number;
@@ -134,6 +134,9 @@ export class RecentUnits {
   #dropFirst(first: Chunk): void {
     invariant(this.#chunks.shift() === first, "the oldest chunk goes first");
     this.#heldBytes -= first.bytes.length;
-    if (!first.lent && first.bytes.length === this.#chunkBytes && this.#spare.length < spareChunks) this.#spare.push(first.bytes);
+    if (first.lent || first.bytes.length !== this.#chunkBytes) return;
+    const spareBytes = this.#spare.length * this.#chunkBytes;
+    // What the collector is given must be asked for again soon, and so much of it costs a whole round each time.
+    if (this.#spare.length < LEAST_SPARE || this.#heldBytes + spareBytes < this.#memoryBytes) this.#spare.push(first.bytes);
   }
 }

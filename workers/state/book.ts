@@ -13,6 +13,7 @@ import { createRunning, fillObservation, fillRunning, fillSettled, type Running,
 import { Applied, takeReading } from "./meter-step.js";
 import { MeterWindow } from "./meter-window.js";
 import { MeterPage, Status } from "./page.js";
+import { takeAcross } from "./page-across.js";
 import { takeSteady } from "./page-steady.js";
 import { loadWindow, saveWindow } from "./page-window.js";
 
@@ -147,6 +148,10 @@ export class MeterBook {
     if (counted >= 0) {
       if (this.#held === meter) this.#held = -1;
       out.reading(Kind.READING, meter, ts, value, settings.shownAmount(counted, 0), rev, 0);
+      return Applied.LIVE;
+    }
+    if (timeline.only !== null && takeAcross(meter, page, slot, settings, ts, value, rev, this.#rows, out)) {
+      if (this.#held === meter) this.#held = -1;
       return Applied.LIVE;
     }
     const window = this.#open(meter);

@@ -53,6 +53,16 @@ export class RowWriter {
     }
   }
 
+  /** One row to be filled in and written by `writeOpen`. */
+  open(period: number, start: number, end: number): PeriodSum {
+    this.#row.open(period, start, end);
+    return this.#row;
+  }
+
+  writeOpen(meter: number, settings: CompiledSettings, out: EntryWriter): void {
+    this.#writeRow(meter, settings, this.#row, out);
+  }
+
   #writePeriods(meter: number, window: MeterWindow, period: number, from: number, closing: number, out: EntryWriter): void {
     const { timeline } = window;
     const row = this.#row;

@@ -18,15 +18,10 @@ export function takeSteady(
   value: number,
   rev: number,
 ): number {
-  if (page.status[slot] !== STEADY_STATUS) return -1;
-  const newerTs = page.newerTs[slot]!;
-  if (!(ts > newerTs && ts - newerTs <= settings.maxGapMs)) return -1;
+  const counted = countsOn(page, slot, settings, ts, value);
+  if (counted < 0) return -1;
   const { periods } = settings;
   for (let i = 0; i < periods.length; i++) if (ts >= page.periods[periods[i]!]!.end[slot]!) return -1;
-  const newerValue = page.newerValue[slot]!;
-  const counted = settings.units(value) - settings.units(newerValue);
-  // One that does not go back cannot make a dip or a peak of the reading before it.
-  if (!(counted >= 0 && counted <= settings.bound(newerTs, ts))) return -1;
 
   const olderTs = page.olderTs[slot]!;
   const olderUnits = settings.units(page.olderValue[slot]!);
@@ -39,13 +34,28 @@ export function takeSteady(
     columns.readings[slot]! += 1;
     columns.flags[slot]! |= KNOWN | REACHED;
   }
-  page.baseTs[slot] = olderTs;
+  moveOn(page, slot, olderUnits, ts, value, rev);
+  return counted;
+}
+
+/** The units that a reading counts on a meter that goes the short way; −1 where it is not such a meter, or not such a reading. */
+export function countsOn(page: MeterPage, slot: number, settings: CompiledSettings, ts: number, value: number): number {
+  if (page.status[slot] !== STEADY_STATUS) return -1;
+  const newerTs = page.newerTs[slot]!;
+  if (!(ts > newerTs && ts - newerTs <= settings.maxGapMs)) return -1;
+  const counted = settings.units(value) - settings.units(page.newerValue[slot]!);
+  // One that does not go back cannot make a dip or a peak of the reading before it.
+  return counted >= 0 && counted <= settings.bound(newerTs, ts) ? counted : -1;
+}
+
+/** The reading becomes the newest, and the older one, of so many units, the baseline. */
+export function moveOn(page: MeterPage, slot: number, olderUnits: number, ts: number, value: number, rev: number): void {
+  page.baseTs[slot] = page.olderTs[slot]!;
   page.baseUnits[slot] = olderUnits;
-  page.olderTs[slot] = newerTs;
-  page.olderValue[slot] = newerValue;
+  page.olderTs[slot] = page.newerTs[slot]!;
+  page.olderValue[slot] = page.newerValue[slot]!;
   page.olderRev[slot] = page.newerRev[slot]!;
   page.newerTs[slot] = ts;
   page.newerValue[slot] = value;
   page.newerRev[slot] = rev;
-  return counted;
 }
