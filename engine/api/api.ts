@@ -1,18 +1,18 @@
 import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { calendarFor } from "../base/calendar.js";
 import { PERIODS } from "../base/entries.js";
 import { MeterstormError, messageOf } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { packageRoot } from "../base/package-root.js";
-import { type MeterSettings, settingsFor, type TenantPlan } from "../base/settings.js";
+import { type MeterSettings, type MeterTimeline, type TenantPlan, timelineFor } from "../base/settings.js";
 import type { Identity } from "../config/keys.js";
 import { errorAnswer, type HttpAnswer, type HttpRequest, jsonAnswer, textAnswer, unauthorizedAnswer } from "../intake/network.js";
 import type { Shard } from "../shards/shard.js";
 import type { Store } from "../store/interface.js";
 import { explainAnswer } from "./explain.js";
 import { incidentsOf } from "./incidents.js";
+import { monthAt, type Span } from "./month-spans.js";
 import { monthsOf } from "./months.js";
 import { choice, count, range } from "./parameters.js";
 import { consumptionJson, incidentsJson, readingsJson } from "./rows.js";
@@ -26,8 +26,6 @@ const PAGES: Record<string, { file: string; type: string }> = {
 };
 const MOST_METERS = 1000;
 const MOST_INCIDENTS = 1000;
-/** Calendars go no further than 2101, and no reading is of a time so far ahead. */
-const LAST_MONTH_MS = Date.UTC(2101, 0, 1);
 
 export interface Readiness {
   ready: boolean;
@@ -151,37 +149,17 @@ export class Api {
     const period = choice(query, "period", [...PERIODS, "month"] as const, "hour") ?? "hour";
     const limit = count(query, "limit", limits.maxQueryRows, limits.maxQueryRows);
     const plan = this.#options.plan(tenant);
-    const settings = plan === undefined ? null : settingsFor(plan, meter);
-    if (settings === null) return unknownMeter(meter);
-    const { from, to } = afterCursor(query);
+    if (plan === undefined) return unknownMeter(meter);
+    const timeline = timelineFor(plan, meter);
+    const asked = afterCursor(query);
     const month = period === "month";
-    const calendar = calendarFor(settings.timezone);
-    const span = month
-      ? {
-          from: calendar.monthStart(Math.min(from, LAST_MONTH_MS)),
-          to: Math.max(to, to > from ? calendar.monthEnd(Math.min(to, LAST_MONTH_MS) - 1) : to),
-        }
-      : { from, to };
-    const rows = await this.#options.store.consumption(
-      tenant,
-      meter,
-      month ? "day" : period,
-      span,
-      month ? limits.maxQueryRows : limit + 1,
-    );
+    const span = month ? wholeMonths(timeline, asked) : asked;
+    const most = month ? limits.maxQueryRows : limit + 1;
+    const rows = await this.#options.store.consumption(tenant, meter, month ? "day" : period, span, most);
     if (rows.length === 0 && (await this.#ask(tenant, meter)) === null) return unknownMeter(meter);
-    if (month) {
-      const months = monthsOf(rows, calendar, settings.decimals + decimalsOf(settings.multiplier), settings.kind === "gauge");
-      return textAnswer(
-        200,
-        consumptionJson(
-          months.map((row) => ({ ...row, period: "day" as const })),
-          settings.timezone,
-        ),
-      );
-    }
+    if (month) return textAnswer(200, consumptionJson(monthsOf(rows, timeline), timeline));
     const next = rows.length > limit ? String(rows[limit]!.ts) : null;
-    return textAnswer(200, consumptionJson(rows.slice(0, limit), settings.timezone), nextCursor(next));
+    return textAnswer(200, consumptionJson(rows.slice(0, limit), timeline), nextCursor(next));
   }
 
   async #alerts(tenant: string, query: URLSearchParams): Promise<HttpAnswer> {
@@ -232,13 +210,13 @@ function afterCursor(query: URLSearchParams): { from: number; to: number } {
   return { from: Math.max(asked.from, Number(cursor)), to: asked.to };
 }
 
-function nextCursor(cursor: string | null): Record<string, string> {
-  return cursor === null ? {} : { "meterstorm-next-cursor": cursor };
+/** A range made longer, so that it cuts no month. */
+function wholeMonths(timeline: MeterTimeline, { from, to }: Span): Span {
+  return { from: monthAt(timeline, from).from, to: to > from ? Math.max(to, monthAt(timeline, to - 1).to) : to };
 }
 
-function decimalsOf(multiplier: number): number {
-  const [digits = "", exponent = "0"] = multiplier.toString().split("e");
-  return Math.max(0, (digits.split(".")[1]?.length ?? 0) - Number(exponent));
+function nextCursor(cursor: string | null): Record<string, string> {
+  return cursor === null ? {} : { "meterstorm-next-cursor": cursor };
 }
 
 function pageAnswer(page: { file: string; type: string }): HttpAnswer {

@@ -1,34 +1,33 @@
-import type { Calendar } from "../base/calendar.js";
-import { decimalParts } from "../base/decimal.js";
 import type { ExplainedDay, ExplainedFlag, MonthExplanation } from "../base/explanation.js";
 import { Flag, flagNames } from "../base/flags.js";
-import type { MeterSettings } from "../base/settings.js";
+import type { MeterSettings, MeterTimeline } from "../base/settings.js";
 import type { ConsumptionRow } from "../store/interface.js";
+import { calendarAt, dayAt, decimalsOf, type Span, settingsWithin } from "./month-spans.js";
 import { monthsOf } from "./months.js";
 
 /** Days that a sentence can name. */
 const MOST_NAMED = 5;
 
 /**
- * What lies behind a local month: its days. `rows` are those of its days, `start` its first instant, `newestMs` the meter's newest reading.
- * Null where no day has a row.
+ * What lies behind a local month: its days. `settings` are those in force where it was asked for, `rows` those of its days, `newestMs` the
+ * meter's newest reading. Null where no day has a row.
  */
 export function explainMonth(
   meter: string,
+  timeline: MeterTimeline,
   settings: MeterSettings,
-  calendar: Calendar,
   rows: readonly ConsumptionRow[],
-  start: number,
+  span: Span,
   newestMs: number,
   pending: number,
 ): MonthExplanation | null {
   const { kind, unit, timezone } = settings;
-  const decimals = settings.decimals + decimalParts(settings.multiplier).decimals;
+  const decimals = decimalsOf(settingsWithin(timeline, span));
   const scale = { decimals, digits: 1, divisor: 10 ** decimals };
-  const [month] = monthsOf(rows, calendar, decimals, kind === "gauge");
+  const [month] = monthsOf(rows, timeline);
   if (month === undefined) return null;
-  const end = calendar.monthEnd(start);
-  const days = daysOf(rows, calendar, start, end, scale.divisor);
+  const { from: start, to: end } = span;
+  const days = daysOf(rows, timeline, span, scale.divisor);
   const { value, min, max, coverage, readings, flags } = month;
   const coveredMs = days.reduce((sum, day) => sum + day.coveredMs, 0);
   const running = newestMs < end;
@@ -37,7 +36,7 @@ export function explainMonth(
     period: "month",
     ts: new Date(start).toISOString(),
     end: new Date(end).toISOString(),
-    localDate: calendar.localDate(start),
+    localDate: calendarAt(timeline, start).localDate(start),
     lengthMs: end - start,
     figure: { value, min, max, coverage, readings, flags: flagNames(flags) },
     running,
@@ -51,21 +50,16 @@ export function explainMonth(
   };
 }
 
-function daysOf(
-  rows: readonly ConsumptionRow[],
-  calendar: Calendar,
-  start: number,
-  end: number,
-  divisor: number,
-): ExplainedDay[] {
+function daysOf(rows: readonly ConsumptionRow[], timeline: MeterTimeline, { from, to }: Span, divisor: number): ExplainedDay[] {
   const byTs = new Map(rows.map((row) => [row.ts, row]));
   const days: ExplainedDay[] = [];
-  for (let ts = start; ts < end; ts = calendar.dayEnd(ts)) {
+  for (let ts = from, next = from; ts < to; ts = next) {
     const row = byTs.get(ts);
-    const lengthMs = calendar.dayEnd(ts) - ts;
+    next = dayAt(timeline, ts).to;
+    const lengthMs = next - ts;
     const value = row?.value ?? null;
     days.push({
-      localDate: calendar.localDate(ts),
+      localDate: calendarAt(timeline, ts).localDate(ts),
       ts: new Date(ts).toISOString(),
       lengthMs,
       value,

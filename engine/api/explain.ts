@@ -1,14 +1,14 @@
-import { calendarFor } from "../base/calendar.js";
 import { PERIODS } from "../base/entries.js";
 import { MeterstormError } from "../base/errors.js";
 import type { Explanation } from "../base/explanation.js";
 import { limits } from "../base/limits.js";
 import { startOfDate } from "../base/local-date.js";
-import type { MeterSettings } from "../base/settings.js";
+import { type MeterTimeline, stepAt, type TenantPlan, timelineFor } from "../base/settings.js";
 import { errorAnswer, type HttpAnswer, jsonAnswer } from "../intake/network.js";
 import type { Shard } from "../shards/shard.js";
 import type { Store } from "../store/interface.js";
 import { explainMonth } from "./explain-month.js";
+import { calendarAt, monthAt, settingsWithin } from "./month-spans.js";
 import { choice, instantOrDate } from "./parameters.js";
 import type { ShardQueries } from "./shard-queries.js";
 
@@ -25,12 +25,12 @@ const STATUSES: Readonly<Record<string, number>> = {
 
 /** What a shard tells of a meter, as far as it matters here. */
 interface KnownMeter {
-  settings: MeterSettings;
   last: { ts: string } | null;
   pending: number;
 }
 
 export interface ExplainOptions {
+  plan(tenant: string): TenantPlan | undefined;
   shardsOf(tenant: string): readonly Shard[];
   store: Pick<Store, "consumption">;
   queries: ShardQueries;
@@ -81,24 +81,35 @@ async function month(options: ExplainOptions, tenant: string, meter: string, ts:
   const known = await firstOf<KnownMeter>(options, tenant, { kind: "meter", tenant, meter });
   if (known === null) return null;
   if ("error" in known) return errorAnswer(500, known.error.code, known.error.message);
-  const { settings, last, pending } = known;
-  if (!settings.periods.includes("day")) {
+  const plan = options.plan(tenant);
+  if (plan === undefined) return null;
+  const { last, pending } = known;
+  const timeline = timelineFor(plan, meter);
+  const within = typeof ts === "number" ? ts : instantInMonth(timeline, ts);
+  const { settings } = stepAt(timeline, within);
+  const span = monthAt(timeline, within);
+  if (!settingsWithin(timeline, span).some(({ periods }) => periods.includes("day"))) {
     const kept = settings.periods.join(", ");
     throw new MeterstormError(
       "parameter_invalid",
       `meter "${meter}" keeps no days, which make a month; its "periods" are ${kept}`,
     );
   }
-  const calendar = calendarFor(settings.timezone);
-  // A month's first day may be one that the zone skipped, so the date asked for only says which month it is.
-  const within = typeof ts === "number" ? ts : startOfDate(calendar, `${ts.slice(0, 8)}15`);
-  const start = calendar.monthStart(within);
-  const span = { from: start, to: calendar.monthEnd(start) };
   const rows = await options.store.consumption(tenant, meter, "day", span, limits.maxQueryRows);
   const newestMs = last === null ? Number.NEGATIVE_INFINITY : Date.parse(last.ts);
-  const explained = explainMonth(meter, settings, calendar, rows, start, newestMs, pending);
+  const explained = explainMonth(meter, timeline, settings, rows, span, newestMs, pending);
   if (explained !== null) return jsonAnswer(200, explained);
   const taken = last === null ? "nothing was taken of it yet" : `its newest reading is of ${last.ts}`;
-  const name = calendar.localDate(start).slice(0, 7);
+  const name = calendarAt(timeline, within).localDate(within).slice(0, 7);
   return errorAnswer(404, "figure_unknown", `meter "${meter}" has no day with figures in ${name}; ${taken}`);
+}
+
+/**
+ * An instant of the month that a date says: on that date, or amid the month where its first day stands for all of it and where the zone
+ * skipped the date.
+ */
+function instantInMonth(timeline: MeterTimeline, date: string): number {
+  const startOf = (text: string) => startOfDate(calendarAt(timeline, Date.parse(`${text}T00:00:00Z`)), text);
+  const asked = date.endsWith("-01") ? Number.NaN : startOf(date);
+  return Number.isNaN(asked) ? startOf(`${date.slice(0, 8)}15`) : asked;
 }

@@ -1,8 +1,9 @@
 import fastJson from "fast-json-stringify";
-import { calendarFor } from "../base/calendar.js";
 import { flagNames } from "../base/flags.js";
+import type { MeterTimeline } from "../base/settings.js";
 import type { ConsumptionRow, ReadingRow } from "../store/interface.js";
 import type { Incident } from "./incidents.js";
+import { calendarAt } from "./month-spans.js";
 
 const number = { type: "number" } as const;
 const nullableNumber = { type: "number", nullable: true } as const;
@@ -45,11 +46,13 @@ export function readingsJson(found: readonly ReadingRow[]): string {
   return readingsText(found.map((row) => ({ ...row, ts: time(row.ts), flags: flagNames(row.flags) })));
 }
 
-/** JSON of periods; `localDate` is that of the period's first instant in the meter's zone. */
-export function consumptionJson(found: readonly ConsumptionRow[], timezone: string): string {
-  const calendar = calendarFor(timezone);
+/** JSON of periods; `localDate` is that of the period's first instant in the zone in force then. */
+export function consumptionJson(found: readonly Omit<ConsumptionRow, "period">[], timeline: MeterTimeline): string {
   return consumptionText(
-    found.map((row) => ({ ...row, ts: time(row.ts), localDate: calendar.localDate(row.ts), flags: flagNames(row.flags) })),
+    found.map((row) => {
+      const localDate = calendarAt(timeline, row.ts).localDate(row.ts);
+      return { ...row, ts: time(row.ts), localDate, flags: flagNames(row.flags) };
+    }),
   );
 }
 
