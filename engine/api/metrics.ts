@@ -50,7 +50,7 @@ export class Metrics {
       lanes: gauge("meterstorm_lane_depth_readings", "Frames that wait in a client's lanes", ["tenant"]),
       ring: gauge("meterstorm_ring_fill_ratio", "Share of a shard's ring that is not free", ["shard"]),
       journal: gauge("meterstorm_journal_bytes", "Bytes of journal on disk", ["shard"]),
-      lag: gauge("meterstorm_store_lag_readings", "Readings journaled that the store does not have", ["shard"]),
+      lag: gauge("meterstorm_store_lag_readings", "Rows of readings, new and repaired, that the store does not have", ["shard"]),
       meters: gauge("meterstorm_meters", "Meters known to a shard", ["shard"]),
       auditMismatches: gauge("meterstorm_audit_mismatches", "Days of meters whose stored rows are not what they should be", [
         "shard",

@@ -15,7 +15,7 @@ import { invariant } from "./errors.js";
  * whole or not at all. Its size covers the entries that follow it.
  *
  *  UNIT     info: UnitType   subject: bytes of the whole unit, this entry included
- *           8 f64 arrival ms | 16 u32 datalogger (NONE for a tick) | 20 u32 inputs | 24 f64 seq (0: none) | 32 u32 hashA | 36 u32 hashB   = 40
+ *           8 f64 arrival ms | 16 u32 datalogger (NONE for a tick) | 20 u32 inputs (of a repair: rows) | 24 f64 seq (0: none) | 32 u32 hashA | 36 u32 hashB   = 40
  *  READING  info: flags      subject: meter     a row of `readings` made from an input of this unit
  *           8 f64 ts | 16 f64 value as sent | 24 f64 delta (NaN: unknown) | 32 u32 rev | 36 zero                                          = 40
  *  REWRITE  as READING: the row of an earlier reading, decided anew
@@ -153,7 +153,7 @@ export class EntryWriter {
     this.#u32[u + 9] = hashB;
   }
 
-  /** Closes the unit; `inputs` is how many readings it took. Returns the unit's size in bytes. */
+  /** Closes the unit; `inputs` is how many readings it took, of a repair how many rows it wrote. Returns the unit's size in bytes. */
   endUnit(inputs: number): number {
     const at = this.#unitStart;
     invariant(at >= 0, "no unit was open");

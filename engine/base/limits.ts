@@ -58,7 +58,7 @@ export const limits = {
   /** Meters whose neighbours are read from the store in one pass. */
   lateMetersPerPass: 1_000,
   /** Late inputs that wait; beyond it the frames that bring more are acked only when fewer wait, so that their senders' windows close. */
-  lateInputsWaiting: 500_000,
+  lateInputsWaiting: 100_000,
   /** Records of meters that send out of order, kept in memory for the next late one. */
   knownRecords: 300_000,
 

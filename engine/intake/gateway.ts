@@ -180,6 +180,11 @@ export class Gateway implements OutcomeListener, SessionHost {
       case Outcome.WELCOME:
         this.#sessions.get(id)?.welcome(number, this.#options.ack);
         return;
+      case Outcome.LATE: {
+        const session = this.#sessions.get(id);
+        if (session !== undefined) session.isLate = extra === 1;
+        return;
+      }
       case Outcome.CLOSE: {
         const [code = "", ...message] = textOf(payload).split("\n");
         this.#sessions.get(id)?.fail(extra, code, message.join("\n"));

@@ -110,6 +110,11 @@ export class Session implements ConnectionHandler {
     );
   }
 
+  /** What it sends is mostly late now, or no longer: its next ack tells it another window. */
+  set isLate(isLate: boolean) {
+    this.#window.isLate = isLate;
+  }
+
   /** While the client leaves acks unread, further ones wait, and with them their part of the window: so they are bounded as it is. */
   acked(seq: number, bytes: number, rejected: string): void {
     const unread = this.#connection?.unreadBytes ?? 0;

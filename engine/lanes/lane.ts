@@ -31,6 +31,12 @@ export class Lane {
   active = false;
   /** Whether its turn in the round was cut short by a full ring. */
   inTurn = false;
+  /** What a byte of its frames has cost lately, in microseconds; NaN: not known yet. */
+  microsPerByte = Number.NaN;
+  /** Of what it has in the ring: bytes, and microseconds that they are likely to take; of the ring's filling `ringFilling`. */
+  ringBytes = 0;
+  ringMicros = 0;
+  ringFilling = 0;
   #tokens: number;
   #refilledMs = 0;
 

@@ -9,6 +9,8 @@ const MAX_DEBT_ROUNDS = 64;
 /** What a lane got back for frames that cost less than others, it uses up within as many. */
 const MAX_CREDIT_ROUNDS = 8;
 const PAUSE_CHECK_MS = 20;
+/** Time that what waits unread in the ring may take, so that the next one to come is not behind a whole ring of dear frames. */
+const RING_MICROS = 10_000;
 
 /**
  * Deficit round robin between the lanes of one shard (Shreedhar & Varghese, 1995).
@@ -16,7 +18,8 @@ const PAUSE_CHECK_MS = 20;
  * A lane pays for its bytes when they move, and afterwards for what they really cost: the shard reports the time
  * that each lane's frames took, and a lane whose bytes took longer than the average pays the difference, one whose
  * bytes took less gets it back.
- * Only `limits.ringWaitingBytes` wait unread in the ring; all else waits in the lanes, where it is fair.
+ * Only `limits.ringWaitingBytes` wait unread in the ring, and no more than takes RING_MICROS; all else waits in the lanes, where it is
+ * fair.
  */
 export class Scheduler {
   readonly #ring: RingProducer;
@@ -27,6 +30,9 @@ export class Scheduler {
   #microsPerByte = 0.02;
   #pauseScheduled = false;
   #waitingBytes = 0;
+  /** What waits unread in the ring is likely to take so long; counted anew whenever the ring was empty. */
+  #ringMicros = 0;
+  #ringFilling = 1;
   /** Nothing moves into the ring before the engine is open. */
   #held = true;
 
@@ -52,7 +58,10 @@ export class Scheduler {
   offer(lane: Lane, type: number, id: number, arrivalMs: number, payload: Uint8Array): void {
     const straight =
       !this.#held && this.#active.length === 0 && lane.deficit >= 0 && this.#hasRoom() && lane.pauseMs(this.#nowMs()) === 0;
-    if (straight && this.#ring.write(type, id, lane.id, arrivalMs, payload)) return;
+    if (straight && this.#ring.write(type, id, lane.id, arrivalMs, payload)) {
+      this.#entered(lane, payload.length);
+      return;
+    }
     lane.push({ type, id, arrivalMs, payload: payload.slice() });
     this.#waitingBytes += payload.length + RECORD_COST_BYTES;
     if (!lane.active) {
@@ -114,12 +123,39 @@ export class Scheduler {
       if (!this.#hasRoom() || !lane.moveTo(this.#ring)) return false;
       lane.deficit -= cost;
       this.#waitingBytes -= cost;
+      this.#entered(lane, head.payload.length);
     }
     return true;
   }
 
   #hasRoom(): boolean {
-    return this.#ring.pendingBytes() < limits.ringWaitingBytes;
+    const bytes = this.#ring.pendingBytes();
+    if (bytes === 0 && this.#ringMicros > 0) {
+      this.#ringMicros = 0;
+      this.#ringFilling++;
+    }
+    return bytes < limits.ringWaitingBytes && this.#ringMicros < RING_MICROS;
+  }
+
+  #entered(lane: Lane, bytes: number): void {
+    if (lane.ringFilling !== this.#ringFilling) {
+      lane.ringFilling = this.#ringFilling;
+      lane.ringBytes = 0;
+      lane.ringMicros = 0;
+    }
+    const micros = bytes * (lane.microsPerByte === lane.microsPerByte ? lane.microsPerByte : this.#microsPerByte);
+    lane.ringBytes += bytes;
+    lane.ringMicros += micros;
+    this.#ringMicros += micros;
+  }
+
+  /** So many bytes of the lane were taken out of the ring. */
+  #left(lane: Lane, bytes: number): void {
+    if (lane.ringFilling !== this.#ringFilling || lane.ringBytes === 0) return;
+    const micros = lane.ringMicros * Math.min(1, bytes / lane.ringBytes);
+    lane.ringBytes = Math.max(0, lane.ringBytes - bytes);
+    lane.ringMicros -= micros;
+    this.#ringMicros -= micros;
   }
 
   #schedulePause(): void {
@@ -134,7 +170,13 @@ export class Scheduler {
   /** What the shard found a lane's frames to cost; without bytes: work that earlier frames caused, such as repairs. */
   charge(lane: Lane, bytes: number, readings: number, micros: number): void {
     lane.spend(readings);
-    if (bytes > 0) this.#microsPerByte += ((micros / bytes - this.#microsPerByte) * Math.min(bytes, 65_536)) / 1_000_000;
+    if (bytes > 0) {
+      const weight = Math.min(bytes, 65_536);
+      this.#microsPerByte += ((micros / bytes - this.#microsPerByte) * weight) / 1_000_000;
+      if (Number.isNaN(lane.microsPerByte)) lane.microsPerByte = micros / bytes;
+      lane.microsPerByte += ((micros / bytes - lane.microsPerByte) * weight) / 262_144;
+      this.#left(lane, bytes);
+    }
     if (!lane.active) return;
     const quantum = QUANTUM_BYTES * lane.weight;
     const owed = lane.deficit - (micros / this.#microsPerByte - bytes);

@@ -5,6 +5,8 @@ export interface Window {
   /** Largest window that the connection was ever told: what it is held to. */
   largest: number;
   inFlight: number;
+  /** What comes by it is mostly late: a frame at a time, so that what waits to be worked in stays little. */
+  isLate: boolean;
   readonly lane: LaneShare;
 }
 
@@ -37,7 +39,7 @@ export class Windows {
   open(lane: LaneShare): Window {
     this.#connections++;
     lane.connections++;
-    const window: Window = { largest: 0, inFlight: 0, lane };
+    const window: Window = { largest: 0, inFlight: 0, isLate: false, lane };
     window.largest = this.sizeOf(window);
     return window;
   }
@@ -53,7 +55,8 @@ export class Windows {
   sizeOf(window: Window): number {
     const fromPool = limits.poolBytes / Math.max(1, this.#connections);
     const fromLane = limits.maxLaneBytes / Math.max(1, window.lane.connections);
-    const size = Math.floor(Math.min(limits.maxWindowBytes, fromPool, fromLane));
+    const most = window.isLate ? limits.maxFrameBytes : limits.maxWindowBytes;
+    const size = Math.floor(Math.min(most, fromPool, fromLane));
     window.largest = Math.max(window.largest, size);
     return size;
   }

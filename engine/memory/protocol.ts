@@ -39,6 +39,8 @@ export const Outcome = {
   READY: 9,
   /** Payload: text for the log. */
   WARNING: 10,
+  /** `extra` 1: most of what the connection sends now lies behind its meters' newest readings; 0: no longer. */
+  LATE: 11,
 } as const;
 
 export interface Origin {

@@ -103,6 +103,54 @@ for (const store of ["duckdb", "questdb"] as const) {
   });
 }
 
+test('with ack "stored" a datalogger that sends late readings all the time gets its acks all the same', async (t) => {
+  const meters = Array.from({ length: 8 }, (_, i) => `m-${i}`);
+  const { engine, tenant } = await engineFor(
+    t,
+    { ack: "stored" },
+    meters.map((meter) => ({ meter, settings: SETTINGS })),
+  );
+  const late = await Wire.open(engine.wsUrl, tenant.tokens.ingest, "late");
+  const live = await Wire.open(engine.wsUrl, tenant.tokens.ingest, "live");
+  const days = 30;
+  const inputs = new Map(meters.map((meter) => [meter, history(days)]));
+  let first = 1;
+  for (const [meter, of] of inputs) first = send(late, first, meter, of) + 1;
+  await late.acked(first - 1);
+  let seq = first;
+  for (; !late.acks.some((ack) => ack.seq >= first); seq++) {
+    const sent = seq - first;
+    assert.ok(sent < 100, `${sent} frames with a late reading were sent, and the first is not acked`);
+    // Here and there, so that nothing of it is in memory.
+    const ts = START_MS + ((sent * 251) % (days * 24)) * HOUR_MS + 7 * MINUTE_MS;
+    const reading = { ts, value: 100 + (ts - START_MS) / CADENCE_MS / 4 };
+    const meter = meters[sent % meters.length]!;
+    late.send({ seq, readings: elementsOf([{ meter, input: reading }]) });
+    inputs.get(meter)!.push(reading);
+    live.send({ seq: seq - first + 1, readings: [["other", START_MS + seq * MINUTE_MS, seq / 100]] });
+    await live.acked(seq - first + 1);
+  }
+  await late.acked(seq - 1);
+  const shown = meters.map((meter) => ({ meter, settings: SETTINGS, rows: rowsOf(SETTINGS, inputs.get(meter)!) }));
+  await rowsAreShown(engine.url, tenant.tokens.read, shown, 0);
+  t.diagnostic(`the first late frame was acked while ${seq - first} were sent`);
+});
+
+test("whoever sends history behind newer readings is given the window of one frame, and the old one afterwards", async (t) => {
+  const { engine, tenant } = await engineFor(t, {}, [{ meter: "m", settings: SETTINGS }]);
+  const wire = await Wire.open(engine.wsUrl, tenant.tokens.ingest, "dl");
+  const inputs = history(4);
+  const windowAfter = async (seq: number, some: readonly Input[]) => {
+    const last = send(wire, seq, "m", some);
+    await wire.acked(last);
+    return wire.acks[wire.acks.length - 1]?.window;
+  };
+  const whole = await windowAfter(1, inputs.slice(-1));
+  assert.equal(await windowAfter(2, inputs.slice(0, -1)), 65_536);
+  const newer = { ts: inputs[inputs.length - 1]!.ts + CADENCE_MS, value: 1_000 };
+  assert.equal(await windowAfter(3, [newer]), whole);
+});
+
 test("one late reading among two months writes the rows that differ and no others: questdb", {
   skip: questDbSkip(),
 }, async (t) => {

@@ -129,6 +129,36 @@ test("a client whose bytes cost more of the shard's time gets fewer of them", ()
   assert.ok(dearTime < 3 * cheapTime, `dear took ${dearTime} µs, cheap ${cheapTime}`);
 });
 
+test("no more waits in the ring than takes ten milliseconds, whoever sent it", () => {
+  const { scheduler, consumer } = setUp();
+  const dear = new Lane(0, "dear", 1, null);
+  const cheap = new Lane(1, "cheap", 1, null);
+  const microsPerByte = [0.5, 0.002];
+  let most = 0;
+  for (let i = 0; i < 300; i++) {
+    keepFull(scheduler, dear, 10_000);
+    keepFull(scheduler, cheap, 10_000);
+    scheduler.pump();
+    const got = take(consumer, limits.ringWaitingBytes);
+    let micros = 0;
+    for (const [lane, bytes] of got) micros += bytes * microsPerByte[lane]!;
+    if (i >= 20) most = Math.max(most, micros);
+    for (const [lane, bytes] of got) scheduler.charge(lane === 0 ? dear : cheap, bytes, 0, bytes * microsPerByte[lane]!);
+  }
+  // One frame more may go in before it is full.
+  assert.ok(most > 5_000 && most <= 10_000 + 10_000 * 0.5, `${most} µs waited`);
+});
+
+test("frames whose cost nobody tells do not fill the ring for ever", () => {
+  const { scheduler, consumer } = setUp();
+  const lane = new Lane(0, "acme", 1, null);
+  for (let i = 0; i < 50; i++) {
+    keepFull(scheduler, lane, 10_000);
+    scheduler.pump();
+    assert.ok((take(consumer, limits.ringWaitingBytes).get(0) ?? 0) > 100_000);
+  }
+});
+
 test("a client over its readings per second waits, and goes on when its allowance is filled again", () => {
   const { scheduler, consumer, clock } = setUp();
   const lane = new Lane(0, "acme", 1, 1000);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
 import type { Sink, StoreOutcome } from "../../engine/store/interface.js";
-import { SinkPump } from "../../workers/loop/sink-pump.js";
+import { type Content, SinkPump } from "../../workers/loop/sink-pump.js";
 import { opened, small } from "../journal/opened.js";
 import { unit } from "../journal/units.js";
 import { SimClock } from "../support/sim-clock.js";
@@ -51,15 +51,13 @@ async function setUp(script: StoreOutcome[]) {
   const sink = new ScriptedSink(script);
   const stored: [number, number][] = [];
   const errors: string[] = [];
-  const pump = new SinkPump(
-    clock,
-    journal,
-    sink,
-    0,
-    (position, readings) => stored.push([position, readings]),
-    (kind) => errors.push(kind),
-    (error) => assert.fail(String(error)),
-  );
+  const ports = {
+    ...{ clock, journal, sink, restMs: () => 0 },
+    onStored: (position: number, { readings }: Content) => void stored.push([position, readings]),
+    onError: (kind: string) => void errors.push(kind),
+    onFailed: (error: unknown) => assert.fail(String(error)),
+  };
+  const pump = new SinkPump(ports, 0);
   const add = async (from: number, to: number) => {
     for (let n = from; n <= to; n++) journal.append(unit(n));
     await journal.committed(journal.appended);

@@ -191,7 +191,7 @@ export const wrongs: Record<string, { wrong: Wrong; found: RegExp }> = {
   "forgets on a restart which late inputs wait": {
     wrong: {
       opened: ({ applier }) => {
-        for (const meter of [...applier.late.meters]) applier.late.mended(meter, 0, Number.POSITIVE_INFINITY, 1e9);
+        for (const meter of [...applier.late.meters]) applier.late.mended(meter, 0, Number.POSITIVE_INFINITY, 1e9, 0);
       },
     },
     found: OTHER,

@@ -115,6 +115,7 @@ export class MemoryShard {
         mayAsk: () => true,
         onMended: (meter) => this.auditor?.changed(meter),
         onError: () => {},
+        restMs: () => 0,
         onFailed: (error) => {
           this.failure = error;
         },

@@ -1,7 +1,7 @@
 import { NONE } from "../../engine/base/entries.js";
 import { Outcome } from "../../engine/memory/protocol.js";
 import type { Directory } from "../state/directory.js";
-import { AckQueue } from "./acks.js";
+import { type Answer, AnswerQueue, type Detail, Owed } from "./answer.js";
 import type { Outbox } from "./outbox.js";
 import type { Session } from "./sessions.js";
 
@@ -9,9 +9,6 @@ import type { Session } from "./sessions.js";
 const PIECE_CHARS = 256 * 1024;
 /** In the place of a datalogger's number: one that has sent nothing yet that was taken. */
 const UNNAMED = NONE - 1;
-/** In the place of a frame's bytes: a post, or a connection that waits for its welcome. */
-const POST = NONE;
-const GREETING = NONE - 1;
 
 /** What is owed to a session once the batch is safe. */
 interface Due {
@@ -21,32 +18,23 @@ interface Due {
   rejects: readonly string[];
 }
 
-/** What is safe by its position, and yet has to wait: late inputs of its datalogger do. */
-interface Held {
-  session: number;
-  seq: number;
-  bytes: number;
-  arrivalMs: number;
-  detail: readonly string[] | null;
-}
-
 /** What dataloggers and posts are told, each thing when all that came before it is safe, and acks of a batch as one. */
 export class Answers {
   readonly #outbox: Outbox;
   readonly #directory: Directory;
   readonly #sessions: ReadonlyMap<number, Session>;
-  readonly #queue = new AckQueue();
+  readonly #queue = new AnswerQueue();
   readonly #due = new Map<number, Due>();
-  /** By datalogger, in order. */
-  readonly #held = new Map<number, Held[]>();
-  readonly #mustWait: (datalogger: number) => boolean;
+  /** What is safe by its position, and yet has to wait, with all that comes behind it; by datalogger, in order. */
+  readonly #held = new Map<number, Answer[]>();
+  readonly #mustWait: (detail: Detail) => boolean;
 
-  /** `mustWait`: whether what a datalogger sent is not yet as safe as acks promise, though its position is. */
+  /** `mustWait`: whether an answer has to wait though its position is safe. */
   constructor(
     outbox: Outbox,
     directory: Directory,
     sessions: ReadonlyMap<number, Session>,
-    mustWait: (datalogger: number) => boolean,
+    mustWait: (detail: Detail) => boolean,
   ) {
     this.#outbox = outbox;
     this.#mustWait = mustWait;
@@ -55,10 +43,12 @@ export class Answers {
   }
 
   /** An ack of a frame whose unit ends at `position`. */
-  frame(position: number, session: Session, seq: number, bytes: number, arrivalMs: number, rejects: readonly string[]): void {
-    this.#queue.push(position, session.id, numberOf(session), seq, bytes, arrivalMs, rejects.length === 0 ? null : rejects);
+  frame(position: number, session: Session, seq: number, bytes: number, arrivalMs: number, detail: Detail | null): void {
+    const { id } = session;
+    this.#queue.push({ kind: Owed.ACK, position, id, datalogger: numberOf(session), seq, bytes, arrivalMs, detail });
   }
 
+  /** The answer to a post; `seq` 0: it had none. */
   post(
     position: number,
     id: number,
@@ -66,84 +56,77 @@ export class Answers {
     seq: number,
     accepted: number,
     arrivalMs: number,
-    rejects: readonly string[],
+    detail: Detail | null,
   ): void {
     const echoed = seq > 0 ? `"seq":${seq},` : "";
+    const { texts: rejects, ...rest } = detail ?? { texts: [], late: null, notBeforeMs: 0 };
     const list = rejects.map((reject, i) => (i === 0 ? reject : `,${reject}`));
-    this.#queue.push(position, id, datalogger, 0, POST, arrivalMs, [
-      `{${echoed}"accepted":${accepted},"rejected":[`,
-      ...list,
-      "]}",
-    ]);
+    const texts = [`{${echoed}"accepted":${accepted},"rejected":[`, ...list, "]}"];
+    this.#queue.push({ kind: Owed.BODY, position, id, datalogger, seq: 0, bytes: 0, arrivalMs, detail: { texts, ...rest } });
   }
 
   /**
    * A welcome, told once everything is safe that earlier connections of the datalogger sent: with less it would send again,
-   * perhaps under other seqs, frames that are computed already, and more of them than are remembered.
+   * perhaps under other seqs, frames that are computed already, and more of them than are remembered. `detail`: late inputs that no
+   * answer has spoken of, such as those that were found at the start.
    */
-  greeting(position: number, session: Session, arrivalMs: number): void {
-    this.#queue.push(position, session.id, numberOf(session), 0, GREETING, arrivalMs, null);
+  greeting(position: number, session: Session, arrivalMs: number, detail: Detail | null): void {
+    const { id } = session;
+    this.#queue.push({ kind: Owed.WELCOME, position, id, datalogger: numberOf(session), seq: 0, bytes: 0, arrivalMs, detail });
   }
 
   /** Gives out all that is owed up to the safe position. */
   release(position: number): void {
     if (this.#held.size > 0) this.#releaseHeld();
-    this.#queue.release(position, this.#give);
+    for (let answer = this.#queue.next(position); answer !== null; answer = this.#queue.next(position)) this.#give(answer);
     for (const [session, due] of this.#due) this.#sendAck(session, due);
     this.#due.clear();
   }
 
   #releaseHeld(): void {
     for (const [datalogger, held] of this.#held) {
-      if (this.#mustWait(datalogger)) continue;
-      this.#held.delete(datalogger);
-      for (const { session, seq, bytes, arrivalMs, detail } of held)
-        this.#tell(session, datalogger, seq, bytes, arrivalMs, detail);
+      let told = 0;
+      for (const answer of held) {
+        if (answer.detail !== null && this.#mustWait(answer.detail)) break;
+        this.#tell(answer);
+        told++;
+      }
+      if (told === held.length) this.#held.delete(datalogger);
+      else if (told > 0) held.splice(0, told);
     }
   }
 
-  readonly #give = (
-    session: number,
-    datalogger: number,
-    seq: number,
-    bytes: number,
-    arrivalMs: number,
-    detail: readonly string[] | null,
-  ): void => {
-    const held = this.#held.get(datalogger);
-    if (held !== undefined) held.push({ session, seq, bytes, arrivalMs, detail });
-    else if (this.#mustWait(datalogger)) this.#held.set(datalogger, [{ session, seq, bytes, arrivalMs, detail }]);
-    else this.#tell(session, datalogger, seq, bytes, arrivalMs, detail);
-  };
+  #give(answer: Answer): void {
+    const held = this.#held.get(answer.datalogger);
+    if (held !== undefined) held.push(answer);
+    else if (answer.detail !== null && this.#mustWait(answer.detail)) this.#held.set(answer.datalogger, [answer]);
+    else this.#tell(answer);
+  }
 
-  #tell(
-    session: number,
-    datalogger: number,
-    seq: number,
-    bytes: number,
-    arrivalMs: number,
-    detail: readonly string[] | null,
-  ): void {
-    if (bytes === POST) {
-      const pieces = inPieces(detail ?? ["{}"], "");
-      pieces.forEach((piece, i) => {
-        this.#outbox.sendText(Outcome.POSTED, session, i === pieces.length - 1 ? 200 : 0, arrivalMs, piece);
-      });
-      return;
-    }
-    if (bytes === GREETING) {
-      this.#welcome(session);
-      return;
-    }
+  #tell(answer: Answer): void {
+    if (answer.kind === Owed.BODY) this.#body(answer);
+    else if (answer.kind === Owed.WELCOME) this.#welcome(answer.id);
+    else this.#ack(answer);
+  }
+
+  #body({ id, arrivalMs, detail }: Answer): void {
+    const pieces = inPieces(detail?.texts ?? ["{}"], "");
+    pieces.forEach((piece, i) => {
+      this.#outbox.sendText(Outcome.POSTED, id, i === pieces.length - 1 ? 200 : 0, arrivalMs, piece);
+    });
+  }
+
+  #ack({ id, datalogger, seq, bytes, arrivalMs, detail }: Answer): void {
     const state = datalogger === UNNAMED ? null : this.#directory.dataloggerState(datalogger);
     if (state !== null && seq > state.safeSeq) state.safeSeq = seq;
     const safeSeq = state?.safeSeq ?? 0;
-    const due = this.#due.get(session);
-    if (due === undefined) this.#due.set(session, { seq: safeSeq, bytes, oldestArrivalMs: arrivalMs, rejects: detail ?? [] });
+    const due = this.#due.get(id);
+    const rejects = detail?.texts ?? [];
+    if (due === undefined) this.#due.set(id, { seq: safeSeq, bytes, oldestArrivalMs: arrivalMs, rejects });
     else {
       due.seq = safeSeq;
       due.bytes += bytes;
-      if (detail !== null) due.rejects = due.rejects.length === 0 ? detail : due.rejects.concat(detail);
+      if (rejects.length > 0) due.rejects = due.rejects.length === 0 ? rejects : due.rejects.concat(rejects);
     }
   }
 

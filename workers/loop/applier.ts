@@ -224,10 +224,17 @@ export class Applier {
 
   /**
    * What a repair did: of the first `count` late inputs of a meter those between `from` and `to` are worked in, and the live path goes on
-   * from `image` (null: from where it is).
+   * from `image` (null: from where it is). `position`: where that is in the journal.
    */
-  mended(meter: number, from: number, to: number, count: number, image: Float64Array | readonly number[] | null): void {
-    const first = this.late.mended(meter, from, to, count);
+  mended(
+    meter: number,
+    from: number,
+    to: number,
+    count: number,
+    image: Float64Array | readonly number[] | null,
+    position: number,
+  ): void {
+    const first = this.late.mended(meter, from, to, count, position);
     if (!Number.isNaN(first)) this.book.beginsAt(meter, first);
     if (image !== null) this.book.draw(meter, image);
     this.changed?.mark(meter);

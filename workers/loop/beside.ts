@@ -1,14 +1,16 @@
-import type { Clock } from "../../engine/base/clock.js";
+import type { Clock, Timer } from "../../engine/base/clock.js";
 import { InTurn } from "../../engine/base/in-turn.js";
 import { limits } from "../../engine/base/limits.js";
 import type { Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
+import type { Detail } from "./answer.js";
 import type { Applier } from "./applier.js";
 import { Auditor } from "./auditor.js";
 import type { Costs } from "./costs.js";
 import type { StatsNow } from "./counters.js";
 import { Explainer, type ExplainQuery } from "./explain.js";
 import { Mender } from "./mender.js";
+import type { Pace } from "./pace.js";
 import type { SinkPump } from "./sink-pump.js";
 
 export interface BesidePorts {
@@ -18,19 +20,23 @@ export interface BesidePorts {
   applier: Applier;
   pump: SinkPump;
   costs: Costs;
+  pace: Pace;
   ack: "durable" | "stored";
   /** Whether stored rows are looked at again for ever; not where nothing can be read back. */
   audits: boolean;
   /** 0 ≤ x < 1. */
   random(): number;
   isJournalFull(): boolean;
-  /** Late inputs were worked in: acks may have waited for them. */
-  onMended(): void;
+  /** Answers may go out: late inputs were worked in, or their time has come. */
+  settle(): void;
   onError(kind: string): void;
   onFailed(error: unknown): void;
   /** Text for the log. */
   warn(message: string): void;
 }
+
+/** Answers that keep late senders to the pace are looked at so often. */
+const ANSWERS_EVERY_MS = 10;
 
 /**
  * What a shard does beside its loop, in slices between batches: it works in late inputs, audits what is stored, and explains figures. All
@@ -43,8 +49,9 @@ export class Beside {
   readonly #ports: BesidePorts;
   /** Lanes of clients that sent late inputs, by their numbers: repairs are charged to them. */
   readonly #lanes = new Map<number, number>();
-  /** Where the last repair of what a datalogger sent ends in the journal, as long as that is not stored. */
-  readonly #mendedAt = new Map<number, number>();
+  /** Until when answers wait for the pace, and what looks at them. */
+  #answersUntilMs = Number.NEGATIVE_INFINITY;
+  #answers: Timer | null = null;
 
   constructor(ports: BesidePorts) {
     this.#ports = ports;
@@ -56,6 +63,7 @@ export class Beside {
     this.mender = new Mender({
       ...{ clock, journal, applier, stored, onFailed },
       sink: { history },
+      restMs: (workedMs) => ports.pace.restMs(workedMs),
       mayWrite: () => !ports.isJournalFull() && journal.appended - journal.durable <= limits.maxVolatileBytes,
       mayAsk: () => pump.trouble === "",
       onMended: (meter, ms) => this.#onMended(meter, ms),
@@ -71,8 +79,6 @@ export class Beside {
       mayLook: () => pump.trouble === "" && this.mender.trouble === "",
     });
     this.#explainer = new Explainer({ clock, applier, history, stored });
-    // Under `stored` a late reading is safe once its repair is stored, and nothing that its datalogger sent is acked before.
-    if (ports.ack === "stored") applier.late.onMended = (datalogger) => this.#mendedAt.set(datalogger, journal.appended);
   }
 
   start(): void {
@@ -82,6 +88,7 @@ export class Beside {
 
   /** Late inputs that still wait are in the journal: the next start works them in. */
   async stop(): Promise<void> {
+    this.#answers?.cancel();
     await Promise.all([this.mender.stop(), this.auditor.stop()]);
   }
 
@@ -95,18 +102,36 @@ export class Beside {
     this.#lanes.set(client, lane);
   }
 
-  /** The store has everything up to here. */
-  stored(position: number): void {
-    for (const [datalogger, end] of this.#mendedAt) if (end <= position) this.#mendedAt.delete(datalogger);
+  /** A frame brought late inputs and took so long. Returns from when on, in monotonic milliseconds, it may be answered. */
+  lateFrame(spentMs: number): number {
+    this.#answersUntilMs = this.#ports.pace.takenUntil(spentMs);
+    if (this.#answers === null) this.#lookAtAnswers();
+    return this.#answersUntilMs;
+  }
+
+  #lookAtAnswers(): void {
+    const { clock, settle } = this.#ports;
+    if (this.#answersUntilMs <= clock.monotonicMs()) return;
+    this.#answers = clock.after(ANSWERS_EVERY_MS, () => {
+      this.#answers = null;
+      settle();
+      this.#lookAtAnswers();
+    });
+  }
+
+  /** The store has more. */
+  stored(): void {
     this.mender.notify();
   }
 
-  /** Whether what a datalogger sent is not yet as safe as acks promise, though its position is. */
-  mustWait(datalogger: number): boolean {
-    const { late } = this.#ports.applier;
-    if (this.#ports.ack === "stored") return late.countOf(datalogger) > 0 || this.#mendedAt.has(datalogger);
+  /** Whether an answer has to wait though its position is safe. */
+  mustWait({ late, notBeforeMs }: Detail): boolean {
+    if (late === null) return false;
+    const { ack, applier, clock, pump } = this.#ports;
+    // Under `stored` a late reading is safe once its repair is stored.
+    if (ack === "stored" && (late.waiting > 0 || late.mendedAt > pump.position)) return true;
     // So that a history that comes faster than it is worked in closes its own senders' windows.
-    return late.size > limits.lateInputsWaiting && late.countOf(datalogger) > 0;
+    return (late.waiting > 0 && applier.late.size > limits.lateInputsWaiting) || clock.monotonicMs() < notBeforeMs;
   }
 
   #onMended(meter: number, ms: number): void {
@@ -114,7 +139,7 @@ export class Beside {
     const lane = this.#lanes.get(applier.directory.meterTenant(meter));
     if (lane !== undefined) costs.add(lane, 0, 0, ms * 1000);
     this.auditor.changed(meter);
-    this.#ports.onMended();
+    this.#ports.settle();
   }
 
   get stats(): Pick<

@@ -33,6 +33,8 @@ export interface MenderPorts {
   mayWrite(): boolean;
   /** Whether the store takes rows now. */
   mayAsk(): boolean;
+  /** How long to let others by after so many milliseconds of work. */
+  restMs(workedMs: number): number;
   /** A repair of the meter is journaled; it took so many milliseconds. */
   onMended(meter: number, ms: number): void;
   onError(kind: string, message: string): void;
@@ -70,7 +72,7 @@ export class Mender {
     this.#fewRecords = fewRecords;
     this.#ports = ports;
     this.#pause = new Pause(ports.clock);
-    this.#slices = new Slices(ports.clock);
+    this.#slices = new Slices(ports.clock, ports.restMs);
     this.#tails = new KnownTails(ports.applier.book, knownRecords);
     ports.applier.book.listener = this.#tails;
   }
@@ -187,7 +189,12 @@ export class Mender {
   async #askFor(ranges: readonly LateRange[], reaches: ReadonlyMap<number, Reach>, further: Map<number, Reach>): Promise<void> {
     if (this.#pause.stopped) return;
     this.passes++;
-    const histories = await this.#ports.sink.history(ranges.map(({ meter, from, to }): HistoryRange => ({ meter, from, to })));
+    const { clock, sink, restMs } = this.#ports;
+    const askedMs = clock.monotonicMs();
+    const histories = await sink.history(ranges.map(({ meter, from, to }): HistoryRange => ({ meter, from, to })));
+    // What the store works for late inputs may be at the cost of others too.
+    const rest = restMs(clock.monotonicMs() - askedMs);
+    if (rest > 0) await this.#pause.wait(rest, false);
     for (const [i, { meter, from, to, isFirst, isLast }] of ranges.entries()) {
       if (this.#pause.stopped) return;
       const timeline = this.#ports.applier.book.timeline(meter);
@@ -252,14 +259,15 @@ export class Mender {
     out.reset();
     out.beginUnit(UnitType.REPAIR, clock.nowMs(), NONE, 0, 0, 0);
     out.mended(meter, first.ts, last.ts, count);
-    this.rows += repair.writeRows(meter, out);
+    const rows = repair.writeRows(meter, out);
+    this.rows += rows;
     this.repairs++;
     const { image } = repair;
     if (image !== null) out.state(meter, image);
-    out.endUnit(0);
+    out.endUnit(rows);
     journal.append(out.bytes());
     journal.commit();
-    applier.mended(meter, first.ts, last.ts, count, image);
+    applier.mended(meter, first.ts, last.ts, count, image, journal.appended);
     const { from, to, sound } = known;
     this.#tails.keep(meter, applier.book.timeline(meter), { records: repair.records, from, to, sound }, last.ts);
     onMended(meter, ms);

@@ -15,7 +15,7 @@ import { adoptSettings } from "./adopt-settings.js";
 import { Applier } from "./applier.js";
 import { Replayer } from "./recover.js";
 import { ShardLoop } from "./shard-loop.js";
-import { readingsIn } from "./sink-pump.js";
+import { contentOf } from "./sink-pump.js";
 import { SnapshotKeeper } from "./snapshot-keeper.js";
 import { restoreSections } from "./snapshot-sections.js";
 
@@ -95,7 +95,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
       journalMaxBytes: options.journalMaxBytes,
       splitTenants: options.splitTenants,
       stored,
-      backlogReadings: await backlog(journal, stored),
+      backlogRows: await backlog(journal, stored),
       onFailed: (error) => options.onFailed(asMeterstormError(error)),
       audits: options.audits,
       random: options.random,
@@ -127,9 +127,12 @@ function assertReaches(journal: Journal, from: number, directory: string): void 
 }
 
 async function backlog(journal: Journal, stored: number): Promise<number> {
-  let readings = 0;
-  for await (const units of journal.replay(stored)) readings += readingsIn([units]);
-  return readings;
+  let rows = 0;
+  for await (const units of journal.replay(stored)) {
+    const { readings, repairedRows } = contentOf([units]);
+    rows += readings + repairedRows;
+  }
+  return rows;
 }
 
 /** Claims again what the journal says; nobody else can have it, since no frame is taken before all shards are open. */

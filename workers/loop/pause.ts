@@ -2,6 +2,8 @@ import { type Clock, sleep, type Timer } from "../../engine/base/clock.js";
 
 /** Work beside the loop goes on for so long before others are let by. */
 export const SLICE_MS = 2;
+/** What lies further back than this was not all work. */
+const MOST_WORKED_MS = 20;
 
 /** Waits of one that works by itself: one at a time, ended by their time, by a wake-up, or by the stop of everything. */
 export class Pause {
@@ -45,22 +47,26 @@ export class Pause {
 /** Cuts long work into slices, so that the loop and others have their turn. */
 export class Slices {
   readonly #clock: Clock;
-  #endMs = 0;
+  readonly #restMs: (workedMs: number) => number;
+  #beganMs = 0;
 
-  constructor(clock: Clock) {
+  /** `restMs`: how long others have their turn after a slice of so many milliseconds; one turn of theirs where it is not given. */
+  constructor(clock: Clock, restMs: (workedMs: number) => number = () => 0) {
     this.#clock = clock;
+    this.#restMs = restMs;
   }
 
   /** A slice begins now. */
   begin(): void {
-    this.#endMs = this.#clock.monotonicMs() + SLICE_MS;
+    this.#beganMs = this.#clock.monotonicMs();
   }
 
   /** Lets others by once a slice is used up. Returns how long that took, in milliseconds. */
   async letBy(): Promise<number> {
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs < this.#endMs) return 0;
-    await sleep(this.#clock, 0);
+    const workedMs = nowMs - this.#beganMs;
+    if (workedMs < SLICE_MS) return 0;
+    await sleep(this.#clock, this.#restMs(Math.min(workedMs, MOST_WORKED_MS)));
     this.begin();
     return this.#clock.monotonicMs() - nowMs;
   }

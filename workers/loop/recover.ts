@@ -111,7 +111,7 @@ function replayRepair(applier: Applier, views: EntryViews): void {
       image = f64.slice(first, first + u32[(at >> 2) + 2]!);
     }
   }
-  if (meter >= 0) applier.mended(meter, from, to, count, image);
+  if (meter >= 0) applier.mended(meter, from, to, count, image, 0);
 }
 
 /** Holds the compared entries of two runs against each other, byte by byte. */

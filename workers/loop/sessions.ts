@@ -5,6 +5,8 @@ export interface Session {
   readonly datalogger: string;
   /** The datalogger's number, -1 until its first frame. */
   dataloggerNumber: number;
+  /** Its last frame was mostly late. */
+  isLate: boolean;
   /** alias → meter's number; UNBOUND, or below it an index into `names` for a meter not yet seen in a frame. */
   aliases: Int32Array;
   readonly names: (string | null)[];
@@ -13,7 +15,7 @@ export interface Session {
 export const UNBOUND = -1;
 
 export function createSession(id: number, tenant: string, datalogger: string): Session {
-  return { id, tenant, datalogger, dataloggerNumber: -1, aliases: new Int32Array(0), names: [] };
+  return { id, tenant, datalogger, dataloggerNumber: -1, isLate: false, aliases: new Int32Array(0), names: [] };
 }
 
 /** Binds an alias to a meter's id (`null`: to no valid one, so that readings under it are rejected by name). */

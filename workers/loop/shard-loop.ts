@@ -7,19 +7,23 @@ import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
 import { alertTransition } from "./alert-json.js";
+import type { Detail } from "./answer.js";
 import { Answers } from "./answers.js";
 import type { Applier } from "./applier.js";
+import { Batches } from "./batches.js";
 import { Beside } from "./beside.js";
 import { Costs } from "./costs.js";
 import { Counters } from "./counters.js";
 import { FrameIntake, Taken } from "./frame-intake.js";
 import { Outbox } from "./outbox.js";
+import { Pace } from "./pace.js";
 import { answerQuery } from "./queries.js";
 import { createSession, type Session } from "./sessions.js";
-import { SinkPump } from "./sink-pump.js";
+import { type Content, SinkPump } from "./sink-pump.js";
 
-/** Payload bytes after which a step ends, so that acks, disk and store get their turn. */
+/** Payload bytes and milliseconds after which a step ends, so that acks, disk and store get their turn. */
 const STEP_BYTES = 256 * 1024;
+const STEP_MS = 5;
 const textDecoder = new TextDecoder();
 
 export interface ShardPorts {
@@ -34,9 +38,9 @@ export interface ShardOptions {
   ack: "durable" | "stored";
   journalMaxBytes: number;
   splitTenants: ReadonlySet<string>;
-  /** Position that the store already has, and readings of the journal behind it. */
+  /** Position that the store already has, and rows of readings that the journal has behind it. */
   stored: number;
-  backlogReadings: number;
+  backlogRows: number;
   /** Rows can be sent no more, or late inputs worked in no more, and the reason is no answer of the store. */
   onFailed(error: unknown): void;
   /** See BesidePorts. */
@@ -63,15 +67,16 @@ export class ShardLoop {
   readonly #answers: Answers;
   readonly #sessions = new Map<number, Session>();
   readonly #costs = new Costs();
-  /** Journal position → ring cursor up to which the ring is free once that is durable. */
-  readonly #marks: { position: number; cursor: number }[] = [];
+  readonly #batches: Batches;
+  readonly #pace: Pace;
   readonly #alerts: PendingAlert[] = [];
   readonly #u32: Uint32Array;
   readonly #f64: Float64Array;
   readonly counters = new Counters();
   readonly pump: SinkPump;
   readonly beside: Beside;
-  #backlogReadings: number;
+  /** Rows of readings that the store does not have, those apart that were computed or repaired since the start. */
+  #backlogRows: number;
   #unwrittenStored = false;
 
   constructor(ports: ShardPorts, options: ShardOptions, applier: Applier) {
@@ -80,27 +85,28 @@ export class ShardLoop {
     this.#applier = applier;
     this.#intake = new FrameIntake(applier, this.counters, options.splitTenants, () => this.#unitOver());
     this.#outbox = new Outbox(ports.output);
-    this.#answers = new Answers(this.#outbox, applier.directory, this.#sessions, (datalogger) =>
-      this.beside.mustWait(datalogger),
-    );
+    this.#batches = new Batches(ports.input);
+    this.#answers = new Answers(this.#outbox, applier.directory, this.#sessions, (detail) => this.beside.mustWait(detail));
+    this.#pace = new Pace({ clock: ports.clock, oldestLiveMs: () => this.#batches.oldestLiveMs });
     const ring = ports.input.bytes;
     this.#u32 = new Uint32Array(ring.buffer, ring.byteOffset, ring.byteLength >> 2);
     this.#f64 = new Float64Array(ring.buffer, ring.byteOffset, ring.byteLength >> 3);
-    this.#backlogReadings = options.backlogReadings;
+    this.#backlogRows = options.backlogRows;
     this.pump = new SinkPump(
-      ports.clock,
-      ports.journal,
-      ports.sink,
+      {
+        ...ports,
+        onStored: (_position, content) => this.#onStored(content),
+        onError: (kind) => this.counters.storeError(kind),
+        onFailed: options.onFailed,
+        restMs: (workedMs) => this.#pace.restMs(workedMs),
+      },
       options.stored,
-      (position, readings) => this.#onStored(position, readings),
-      (kind) => this.counters.storeError(kind),
-      options.onFailed,
     );
     this.beside = new Beside({
-      ...{ ...ports, applier, pump: this.pump, costs: this.#costs },
+      ...{ ...ports, applier, pump: this.pump, costs: this.#costs, pace: this.#pace },
       ...{ ack: options.ack, audits: options.audits, random: options.random, onFailed: options.onFailed },
       isJournalFull: () => this.#isFull,
-      onMended: () => this.settle(),
+      settle: () => this.settle(),
       onError: (kind) => this.counters.storeError(kind),
       warn: (message) => this.#outbox.sendText(Outcome.WARNING, 0, 0, 0, message),
     });
@@ -114,7 +120,7 @@ export class ShardLoop {
 
   /** Takes one batch. Returns how many records it took; 0: there is nothing to do, or no room for it in the journal or before it. */
   step(): number {
-    const { input, journal } = this.#ports;
+    const { input, journal, clock } = this.#ports;
     if (this.#isFull || journal.appended - journal.durable > limits.maxVolatileBytes) {
       this.settle();
       return 0;
@@ -123,9 +129,13 @@ export class ShardLoop {
     out.reset();
     let taken = 0;
     const most = journal.appended + limits.maxVolatileBytes;
-    for (let bytes = 0; bytes < STEP_BYTES && journal.appended <= most && input.next(); bytes += input.payloadBytes) {
+    const endMs = clock.monotonicMs() + STEP_MS;
+    let bytes = 0;
+    while (bytes < STEP_BYTES && journal.appended <= most && input.next()) {
       this.#record();
       taken++;
+      bytes += input.payloadBytes;
+      if (clock.monotonicMs() >= endMs) break;
     }
     if (taken === 0) {
       this.settle();
@@ -134,7 +144,7 @@ export class ShardLoop {
     input.take();
     if (this.#unwrittenStored) this.#writeStored();
     if (out.length > 0) journal.append(out.bytes());
-    this.#marks.push({ position: journal.appended, cursor: input.cursor });
+    this.#batches.end(journal.appended);
     journal.commit();
     this.#costs.report(this.#outbox);
     this.settle();
@@ -153,16 +163,10 @@ export class ShardLoop {
 
   /** Answers all that the positions reached allow. Called after a batch, by the journal and by the pump. */
   settle(): void {
-    const { journal, input } = this.#ports;
+    const { journal } = this.#ports;
     const durable = journal.durable;
     const safe = this.#options.ack === "stored" ? Math.min(durable, this.pump.position) : durable;
-    let freed = 0;
-    for (const mark of this.#marks) {
-      if (mark.position > durable) break;
-      input.free(mark.cursor);
-      freed++;
-    }
-    if (freed > 0) this.#marks.splice(0, freed);
+    this.#batches.free(durable, (arrivalMs) => this.#pace.live(arrivalMs));
     this.#answers.release(safe);
     while (this.#alerts.length > 0 && this.#alerts[0]!.position <= durable) {
       this.#outbox.sendText(Outcome.ALERT, 0, 0, 0, this.#alerts.shift()!.json);
@@ -179,7 +183,7 @@ export class ShardLoop {
   /** `snapshotTrouble`: why the last snapshot failed; empty when it did not. */
   reportStats(snapshotTrouble: string): void {
     const { journal } = this.#ports;
-    const lag = this.#backlogReadings + this.counters.computedReadings - this.counters.storedReadings;
+    const lag = this.#backlogRows + this.counters.computedReadings - this.counters.storedReadings + this.beside.mender.rows;
     const { meterCount } = this.#applier.directory;
     const stats = this.counters.stats({
       journalBytes: journal.bytesOnDisk,
@@ -205,9 +209,10 @@ export class ShardLoop {
           input.type === Input.BINARY
             ? this.#intake.binary(session, input, this.#u32, this.#f64)
             : this.#intake.text(session, input, this.#u32);
-        this.#afterFrame(session, taken);
+        const spentMs = clock.monotonicMs() - startMs;
+        this.#afterFrame(session, taken, spentMs);
         if (this.#intake.late > 0) this.#late(session.tenant);
-        this.#costs.add(input.extra, input.payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
+        this.#costs.add(input.extra, input.payloadBytes, this.#intake.count, spentMs * 1000);
         return;
       }
       case Input.HELLO:
@@ -269,20 +274,33 @@ export class ShardLoop {
     const { directory } = this.#applier;
     const number = directory.tenantNumber(tenant);
     session.dataloggerNumber = number < 0 ? -1 : directory.dataloggerNumber(number, datalogger);
-    this.#answers.greeting(this.#position, session, input.number);
+    this.#answers.greeting(this.#position, session, input.number, this.#detail([], session.dataloggerNumber, 0));
   }
 
-  #afterFrame(session: Session, taken: number): void {
+  #afterFrame(session: Session, taken: number, spentMs: number): void {
     const { input } = this.#ports;
-    const { rejects, seq, fault } = this.#intake;
+    const { rejects, seq, fault, late, count } = this.#intake;
     if (taken === Taken.CLOSE) {
       this.#sessions.delete(session.id);
       this.#outbox.sendText(Outcome.CLOSE, session.id, fault.closeCode, 0, `${fault.code}\n${fault.message}`);
       return;
     }
     const position = this.#position;
-    this.#answers.frame(position, session, seq, input.payloadBytes, input.number, rejects);
+    const detail = this.#detail(rejects, session.dataloggerNumber, spentMs);
+    this.#answers.frame(position, session, seq, input.payloadBytes, input.number, detail);
     this.#collectAlerts(position);
+    if (late === 0) this.#batches.live(input.number);
+    const isLate = 2 * late > count;
+    if (isLate === session.isLate || taken === Taken.NOTHING) return;
+    session.isLate = isLate;
+    this.#outbox.send(Outcome.LATE, session.id, isLate ? 1 : 0, 0);
+  }
+
+  /** What is to be said of the last frame beside that it is safe; null: nothing. */
+  #detail(texts: readonly string[], datalogger: number, spentMs: number): Detail | null {
+    const late = this.#applier.late.takeBatch(datalogger);
+    if (late === null) return texts.length === 0 ? null : { texts, late, notBeforeMs: 0 };
+    return { texts, late, notBeforeMs: this.beside.lateFrame(spentMs) };
   }
 
   #post(): void {
@@ -299,7 +317,9 @@ export class ShardLoop {
       this.#outbox.sendText(Outcome.POSTED, input.id, fault.closeCode, 0, JSON.stringify({ error: { code, message } }));
     } else {
       const position = this.#position;
-      this.#answers.post(position, input.id, this.#applier.datalogger, seq, accepted, input.number, rejects);
+      const { datalogger } = this.#applier;
+      const detail = this.#detail(rejects, datalogger, clock.monotonicMs() - startMs);
+      this.#answers.post(position, input.id, datalogger, seq, accepted, input.number, detail);
       this.#collectAlerts(position);
       if (this.#intake.late > 0) this.#late(origin.tenant);
     }
@@ -323,10 +343,11 @@ export class ShardLoop {
     }
   }
 
-  #onStored(position: number, readings: number): void {
+  #onStored({ readings, repairedRows }: Content): void {
     this.counters.storedReadings += readings;
+    this.#backlogRows -= repairedRows;
     this.#unwrittenStored = true;
-    this.beside.stored(position);
+    this.beside.stored();
     if (this.#options.ack === "stored") this.settle();
   }
 

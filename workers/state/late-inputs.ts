@@ -1,9 +1,18 @@
 import { inOrder, type KnownRecord, UNSETTLED } from "./known-record.js";
 
+/** Late inputs that one answer speaks of. */
+export interface LateBatch {
+  /** How many still wait. */
+  waiting: number;
+  /** Where the last repair that worked one in ends in the journal. */
+  mendedAt: number;
+}
+
 /** A late input with who sent it (a datalogger's number). */
 interface Waiting {
   readonly record: KnownRecord;
   readonly datalogger: number;
+  readonly batch: LateBatch;
 }
 
 /**
@@ -12,19 +21,30 @@ interface Waiting {
  */
 export class LateInputs {
   readonly #meters = new Map<number, Waiting[]>();
-  /** Late inputs by the datalogger that sent them. */
-  readonly #dataloggers = new Map<number, number>();
+  /** By datalogger: what came since the last answer. */
+  readonly #batches = new Map<number, LateBatch>();
   /** All that wait. */
   size = 0;
-  /** Told of each input that no longer waits, by the number of its datalogger. */
-  onMended: (datalogger: number) => void = () => {};
 
   add(meter: number, record: KnownRecord, datalogger: number): void {
+    let batch = this.#batches.get(datalogger);
+    if (batch === undefined) {
+      batch = { waiting: 0, mendedAt: 0 };
+      this.#batches.set(datalogger, batch);
+    }
+    batch.waiting++;
     const waiting = this.#meters.get(meter);
-    if (waiting === undefined) this.#meters.set(meter, [{ record, datalogger }]);
-    else waiting.push({ record, datalogger });
-    this.#dataloggers.set(datalogger, (this.#dataloggers.get(datalogger) ?? 0) + 1);
+    if (waiting === undefined) this.#meters.set(meter, [{ record, datalogger, batch }]);
+    else waiting.push({ record, datalogger, batch });
     this.size++;
+  }
+
+  /** What a datalogger sent since this was last asked; null where nothing was late. */
+  takeBatch(datalogger: number): LateBatch | null {
+    const batch = this.#batches.get(datalogger);
+    if (batch === undefined) return null;
+    this.#batches.delete(datalogger);
+    return batch;
   }
 
   get meters(): IterableIterator<number> {
@@ -44,11 +64,6 @@ export class LateInputs {
     return this.#meters.get(meter)?.length ?? 0;
   }
 
-  /** How many a datalogger sent. */
-  countOf(datalogger: number): number {
-    return this.#dataloggers.get(datalogger) ?? 0;
-  }
-
   /** The instants of a meter's late inputs, in order. Numbers alone are sorted ten times as fast as records. */
   instants(meter: number): Float64Array {
     const waiting = this.#meters.get(meter) ?? [];
@@ -64,14 +79,18 @@ export class LateInputs {
     return records.sort(inOrder);
   }
 
-  /** Those of the first `count` that lie within the range are worked in. Returns the instant of the first, NaN where there is none. */
-  mended(meter: number, from: number, to: number, count: number): number {
+  /**
+   * Those of the first `count` that lie within the range are worked in, by a repair that ends at `position` in the journal. Returns the
+   * instant of the first, NaN where there is none.
+   */
+  mended(meter: number, from: number, to: number, count: number, position: number): number {
     const waiting = this.#meters.get(meter) ?? [];
     let first = Number.NaN;
-    const left = waiting.filter(({ record, datalogger }, i) => {
+    const left = waiting.filter(({ record, batch }, i) => {
       if (i >= count || record.ts < from || record.ts > to) return true;
       if (!(record.ts >= first)) first = record.ts;
-      this.#forget(datalogger);
+      batch.waiting--;
+      batch.mendedAt = position;
       return false;
     });
     this.size -= waiting.length - left.length;
@@ -79,13 +98,6 @@ export class LateInputs {
     // Behind the others: whoever waits longest comes first.
     if (left.length > 0) this.#meters.set(meter, left);
     return first;
-  }
-
-  #forget(datalogger: number): void {
-    const left = this.countOf(datalogger) - 1;
-    if (left > 0) this.#dataloggers.set(datalogger, left);
-    else this.#dataloggers.delete(datalogger);
-    this.onMended(datalogger);
   }
 
   /** Everything as doubles, per input: meter, datalogger, ts, type, value, start, rev. */
