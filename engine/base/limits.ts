@@ -59,6 +59,8 @@ export const limits = {
   lateMetersPerPass: 1_000,
   /** Late inputs that wait; beyond it the frames that bring more are acked only when fewer wait, so that their senders' windows close. */
   lateInputsWaiting: 100_000,
+  /** Late inputs that wait at most, but for what is in the ring: beyond it nothing more is taken from the clients that bring them. */
+  lateInputsHeld: 1_000_000,
   /** Records of meters that send out of order, kept in memory for the next late one. */
   knownRecords: 300_000,
 
@@ -86,4 +88,5 @@ invariant(limits.maxRecordBytes > limits.maxPostBytes, "the largest post travels
 invariant(limits.maxRecordBytes * 2 <= limits.outcomeRingBytes, "the outcome ring holds more than one record");
 invariant(limits.maxRecordBytes * 4 <= limits.ringBytes, "the ring holds several of the largest records");
 invariant(limits.lateGapMs < limits.lateSpanMs, "two late inputs that lie together fit one repair");
+invariant(limits.lateInputsWaiting < limits.lateInputsHeld, "windows close before lanes are held");
 invariant(limits.ringWaitingBytes < limits.ringBytes, "what waits unread is a part of the ring");

@@ -29,6 +29,8 @@ export class Lane {
   deficit = 0;
   /** Whether the scheduler has it in its round. */
   active = false;
+  /** Nothing is taken from it for now. */
+  isHeld = false;
   /** Whether its turn in the round was cut short by a full ring. */
   inTurn = false;
   /** What a byte of its frames has cost lately, in microseconds; NaN: not known yet. */

@@ -57,7 +57,11 @@ export class Scheduler {
    */
   offer(lane: Lane, type: number, id: number, arrivalMs: number, payload: Uint8Array): void {
     const straight =
-      !this.#held && this.#active.length === 0 && lane.deficit >= 0 && this.#hasRoom() && lane.pauseMs(this.#nowMs()) === 0;
+      !(this.#held || lane.isHeld) &&
+      this.#active.length === 0 &&
+      lane.deficit >= 0 &&
+      this.#hasRoom() &&
+      lane.pauseMs(this.#nowMs()) === 0;
     if (straight && this.#ring.write(type, id, lane.id, arrivalMs, payload)) {
       this.#entered(lane, payload.length);
       return;
@@ -91,9 +95,8 @@ export class Scheduler {
     const nowMs = this.#nowMs();
     let progress = false;
     for (const [i, lane] of this.#active.entries()) {
-      const paused = lane.pauseMs(nowMs) > 0;
-      if (paused) this.#schedulePause();
-      else {
+      if (lane.pauseMs(nowMs) > 0) this.#schedulePause();
+      else if (!lane.isHeld) {
         // A turn that a full ring cut short goes on; it is not a new one.
         if (!lane.inTurn) lane.deficit += QUANTUM_BYTES * lane.weight;
         progress = true;

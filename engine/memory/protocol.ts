@@ -41,6 +41,8 @@ export const Outcome = {
   WARNING: 10,
   /** `extra` 1: most of what the connection sends now lies behind its meters' newest readings; 0: no longer. */
   LATE: 11,
+  /** `id` a lane, `extra` 1: nothing more is to be taken from it for now; 0: again. */
+  HOLD: 12,
 } as const;
 
 export interface Origin {

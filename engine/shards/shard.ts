@@ -106,6 +106,7 @@ export class Shard {
       taken++;
       const payload = consumer.bytes.subarray(consumer.payloadAt, consumer.payloadAt + consumer.payloadBytes);
       if (consumer.type === Outcome.COST) this.#cost(consumer.id, consumer.extra, consumer.number, payload);
+      else if (consumer.type === Outcome.HOLD) this.#hold(consumer.id, consumer.extra === 1);
       else if (consumer.type === Outcome.STATS) this.stats = JSON.parse(textOf(payload)) as ShardStats;
       else listener.outcome(this, consumer.type, consumer.id, consumer.extra, consumer.number, payload);
     }
@@ -119,6 +120,11 @@ export class Shard {
     if (lane === undefined) return;
     const bytes = payload[0]! | (payload[1]! << 8) | (payload[2]! << 16) | (payload[3]! << 24);
     this.scheduler.charge(lane, bytes >>> 0, readings, micros);
+  }
+
+  #hold(laneId: number, on: boolean): void {
+    const lane = this.#lanesById[laneId];
+    if (lane !== undefined) lane.isHeld = on;
   }
 
   stop(): void {

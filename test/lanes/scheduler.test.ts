@@ -213,3 +213,20 @@ test("a ring that is full of what is not durable yet stops the lanes without los
   }
   assert.equal(seen, total);
 });
+
+test("a lane that is held keeps what it has, others go on, and it follows when it is let go", () => {
+  const { scheduler, consumer } = setUp();
+  const held = new Lane(0, "held", 1, null);
+  const other = new Lane(1, "other", 1, null);
+  held.isHeld = true;
+  for (let i = 0; i < 5; i++) {
+    scheduler.offer(held, 1, i, 0, frame(100));
+    scheduler.offer(other, 1, i, 0, frame(100));
+  }
+  scheduler.pump();
+  assert.deepEqual([...take(consumer, 1e9)], [[1, 500]]);
+  assert.equal(held.depth, 5);
+  held.isHeld = false;
+  scheduler.pump();
+  assert.deepEqual([...take(consumer, 1e9)], [[0, 500]]);
+});

@@ -9,6 +9,7 @@ import { Auditor } from "./auditor.js";
 import type { Costs } from "./costs.js";
 import type { StatsNow } from "./counters.js";
 import { Explainer, type ExplainQuery } from "./explain.js";
+import { LateLanes } from "./late-lanes.js";
 import { Mender } from "./mender.js";
 import type { Pace } from "./pace.js";
 import type { SinkPump } from "./sink-pump.js";
@@ -30,6 +31,8 @@ export interface BesidePorts {
   /** Answers may go out: late inputs were worked in, or their time has come. */
   settle(): void;
   onError(kind: string): void;
+  /** Nothing is to be taken from a lane for now, or again. */
+  hold(lane: number, on: boolean): void;
   onFailed(error: unknown): void;
   /** Text for the log. */
   warn(message: string): void;
@@ -47,14 +50,14 @@ export class Beside {
   readonly auditor: Auditor;
   readonly #explainer: Explainer;
   readonly #ports: BesidePorts;
-  /** Lanes of clients that sent late inputs, by their numbers: repairs are charged to them. */
-  readonly #lanes = new Map<number, number>();
+  readonly #lanes: LateLanes;
   /** Until when answers wait for the pace, and what looks at them. */
   #answersUntilMs = Number.NEGATIVE_INFINITY;
   #answers: Timer | null = null;
 
   constructor(ports: BesidePorts) {
     this.#ports = ports;
+    this.#lanes = new LateLanes(limits.lateInputsHeld, ports.hold);
     const { clock, journal, applier, pump, sink, random, warn, onFailed } = ports;
     const turns = new InTurn();
     const history: Sink["history"] = (ranges) => turns.take(() => sink.history(ranges));
@@ -99,7 +102,7 @@ export class Beside {
 
   /** A frame of the client, which came through this lane, brought late inputs. */
   late(client: number, lane: number): void {
-    this.#lanes.set(client, lane);
+    this.#lanes.came(client, lane, this.#ports.applier.late.size);
   }
 
   /** A frame brought late inputs and took so long. Returns from when on, in monotonic milliseconds, it may be answered. */
@@ -136,7 +139,8 @@ export class Beside {
 
   #onMended(meter: number, ms: number): void {
     const { applier, costs } = this.#ports;
-    const lane = this.#lanes.get(applier.directory.meterTenant(meter));
+    this.#lanes.mended(applier.late.size);
+    const lane = this.#lanes.of(applier.directory.meterTenant(meter));
     if (lane !== undefined) costs.add(lane, 0, 0, ms * 1000);
     this.auditor.changed(meter);
     this.#ports.settle();

@@ -108,6 +108,7 @@ export class ShardLoop {
       isJournalFull: () => this.#isFull,
       settle: () => this.settle(),
       onError: (kind) => this.counters.storeError(kind),
+      hold: (lane, on) => this.#outbox.send(Outcome.HOLD, lane, on ? 1 : 0, 0),
       warn: (message) => this.#outbox.sendText(Outcome.WARNING, 0, 0, 0, message),
     });
   }
