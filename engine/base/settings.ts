@@ -1,4 +1,5 @@
 import type { PeriodName, Severity } from "./entries.js";
+import type { FlagName } from "./flags.js";
 import { globMatches } from "./glob.js";
 
 export type MeterKind = "counter" | "interval" | "power" | "gauge";
@@ -44,7 +45,7 @@ export interface MeterEntry {
   settings: MeterSettings;
 }
 
-export type RuleOn = "value" | "delta" | "rate" | "quarter" | "hour" | "day";
+export type RuleOn = "value" | "delta" | "rate" | "quarter" | "hour" | "day" | "flag" | "nodata";
 export type RuleOp = ">" | ">=" | "<" | "<=";
 
 export interface RuleSchedule {
@@ -55,19 +56,33 @@ export interface RuleSchedule {
   toMinute: number;
 }
 
+/** From this threshold on an incident has this severity. */
+export interface RuleLevel {
+  severity: Severity;
+  threshold: number;
+}
+
 export interface Rule {
   id: string;
   /** Glob on the meter's id. */
   meters: string;
   on: RuleOn;
+  /** Of `flag` and `nodata` without meaning. */
   op: RuleOp;
-  threshold: number;
+  /** Of the first level; null: `flag` and `nodata` have none. */
+  threshold: number | null;
   /** Second threshold of the hysteresis; null: cleared as soon as the condition is not true. */
   clear: number | null;
+  /** How long the condition holds before it fires; of `nodata` how long no reading may come, 0: twice what the meter's `expect` says. */
   forMs: number;
   keepFiringMs: number;
   schedule: RuleSchedule | null;
+  /** Of the first level. */
   severity: Severity;
+  /** In the order in which an incident climbs, the first one included; empty: one level only. */
+  levels: readonly RuleLevel[];
+  /** Which flag `flag` looks for. */
+  flag: FlagName | null;
 }
 
 /** What a shard needs to know of a client: plain data, handed over at start and in SETTINGS records. */

@@ -54,5 +54,7 @@ function ruleOf(rule: RuleConfig): Rule {
     schedule:
       rule.schedule === null ? null : { days: rule.schedule.days, fromMinute: rule.schedule.from, toMinute: rule.schedule.to },
     severity: rule.severity,
+    levels: [],
+    flag: null,
   };
 }

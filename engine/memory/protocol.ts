@@ -15,6 +15,8 @@ export const Input = {
   POST: 5,
   /** `id` is the query's; payload: JSON. */
   QUERY: 6,
+  /** Of the alert transitions that the shard has told, all up to `number`, a position of its journal, are kept elsewhere: it tells none of them again. */
+  TOLD: 7,
 } as const;
 
 /** Shard → main thread. `id` is the session, post or query that it answers. */
@@ -33,7 +35,7 @@ export const Outcome = {
   COST: 6,
   /** Payload: JSON of `ShardStats`. */
   STATS: 7,
-  /** An alert transition that is durable; payload: JSON. */
+  /** An alert transition that is durable; `number` the journal position behind its unit; payload: JSON. Told again after a start as long as it is not TOLD. */
   ALERT: 8,
   /** The shard is open and takes frames. */
   READY: 9,
