@@ -44,8 +44,8 @@ export function alertsPlainly(rule: Rule, settings: MeterSettings, story: readon
   let began = 0;
   for (const { ts, at, amount } of moments(rule, settings, story)) {
     const inside = rule.schedule === null || withinSchedule(rule.schedule, settings.timezone, at);
-    const holds = inside && compare(amount, rule.op, rule.threshold);
-    const clear = !inside || (!Number.isNaN(amount) && !compare(amount, rule.op, rule.clear ?? rule.threshold));
+    const holds = inside && compare(amount, rule.op, rule.threshold ?? Number.NaN);
+    const clear = !inside || (!Number.isNaN(amount) && !compare(amount, rule.op, rule.clear ?? rule.threshold ?? Number.NaN));
     if (phase === "ok" && holds) {
       phase = "pending";
       began = since = ts;
@@ -87,6 +87,7 @@ function moments(rule: Rule, settings: MeterSettings, story: readonly Told[]): M
     const moment = (amount: number) => [{ ts: told.ts, at: told.ts - 1, amount }];
     if (rule.on === "delta") return moment(told.delta);
     if (rule.on === "rate") return moment(told.delta / Math.max(told.spanMs / 3_600_000, 1 / 60));
+    if (rule.on === "flag" || rule.on === "nodata") return [];
     return moment(rule.op.startsWith(">") ? told[rule.on] : Number.NaN);
   });
   const period = ["quarter", "hour", "day"].indexOf(rule.on);

@@ -26,6 +26,8 @@ export const rule = (fields: Partial<Rule>): Rule => ({
   keepFiringMs: 0,
   schedule: null,
   severity: "warning",
+  levels: [],
+  flag: null,
   ...fields,
 });
 

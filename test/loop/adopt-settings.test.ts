@@ -173,7 +173,8 @@ test("a value is within bounds by the resolution of its time", async (t) => {
 });
 
 test("rules go on over a change, with the values and the hours of what is in force", () => {
-  const rule = { id: "r", meters: "*", forMs: 0, keepFiringMs: 0, schedule: null, severity: "warning", clear: null } as const;
+  const none = { schedule: null, clear: null, levels: [], flag: null } as const;
+  const rule = { ...none, id: "r", meters: "*", forMs: 0, keepFiringMs: 0, severity: "warning" } as const;
   const rules: Rule[] = [
     { ...rule, id: "level", on: "value", op: ">", threshold: 100 },
     { ...rule, id: "hour", on: "hour", op: "<", threshold: 5 },

@@ -24,6 +24,8 @@ function rule(id: string, on: Rule["on"], threshold: number, more: Partial<Rule>
     keepFiringMs: 0,
     schedule: null,
     severity: "warning" as const,
+    levels: [],
+    flag: null,
   };
   return { ...plain, id, on, threshold, ...more };
 }

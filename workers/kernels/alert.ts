@@ -16,7 +16,7 @@ export const Truth = { NEITHER: 0, TRUE: 1, CLEAR: 2 } as const;
 export const Move = { NONE: 0, FIRE: 1, RESOLVE: 2 } as const;
 
 /** What a rule looks at; QUARTER, HOUR and DAY stand in the order of PERIODS from `On.QUARTER` on. */
-export const On = { VALUE: 0, DELTA: 1, RATE: 2, QUARTER: 3, HOUR: 4, DAY: 5 } as const;
+export const On = { VALUE: 0, DELTA: 1, RATE: 2, QUARTER: 3, HOUR: 4, DAY: 5, FLAG: 6, NODATA: 7 } as const;
 
 /** The local time of a zone. */
 export interface LocalTime {
@@ -57,6 +57,7 @@ export interface CompiledRule {
   readonly on: number;
   readonly above: boolean;
   readonly orEqual: boolean;
+  /** NaN: none. */
   readonly threshold: number;
   /** The threshold itself where no other is given. */
   readonly clear: number;
@@ -79,6 +80,8 @@ const ONS: Readonly<Record<Rule["on"], number>> = {
   quarter: On.QUARTER,
   hour: On.HOUR,
   day: On.DAY,
+  flag: On.FLAG,
+  nodata: On.NODATA,
 };
 
 export function compileRule(rule: Rule, tenant: string, local: LocalTime): CompiledRule {
@@ -90,8 +93,8 @@ export function compileRule(rule: Rule, tenant: string, local: LocalTime): Compi
     on: ONS[rule.on],
     above: rule.op === ">" || rule.op === ">=",
     orEqual: rule.op === ">=" || rule.op === "<=",
-    threshold: rule.threshold,
-    clear: rule.clear ?? rule.threshold,
+    threshold: rule.threshold ?? Number.NaN,
+    clear: rule.clear ?? rule.threshold ?? Number.NaN,
     forMs: rule.forMs,
     keepFiringMs: rule.keepFiringMs,
     severity: SEVERITIES.indexOf(rule.severity),
