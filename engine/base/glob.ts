@@ -26,3 +26,20 @@ export function globMatches(pattern: string, text: string): boolean {
   while (pattern[p] === "*") p++;
   return p === pattern.length;
 }
+
+/** Whether some text matches both patterns. Runs in O(a × b). */
+export function globsMeet(a: string, b: string): boolean {
+  // What is left of `a` from i on meets what is left of `b` from k on; one row of k at a time, from the end.
+  let below: boolean[] = [];
+  for (let i = a.length; i >= 0; i--) {
+    const row: boolean[] = [];
+    for (let k = b.length; k >= 0; k--) {
+      if (i === a.length && k === b.length) row[k] = true;
+      else if (a[i] === "*") row[k] = below[k]! || (k < b.length && row[k + 1]!);
+      else if (b[k] === "*") row[k] = row[k + 1]! || (i < a.length && below[k]!);
+      else row[k] = i < a.length && k < b.length && (a[i] === b[k] || a[i] === "?" || b[k] === "?") && below[k + 1]!;
+    }
+    below = row;
+  }
+  return below[0]!;
+}

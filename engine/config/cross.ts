@@ -1,6 +1,8 @@
+import { globsMeet } from "../base/glob.js";
 import { describe, type Fault, pathText, type Warning } from "./fault.js";
 import { meterWarnings, reachWarnings } from "./meter-warnings.js";
 import type { Config, TenantConfig } from "./schema.js";
+import type { RuleConfig } from "./schema-rules.js";
 
 /**
  * Faults between neighbours: ids that come twice. Looks at the file as it was written, so that they
@@ -46,6 +48,17 @@ function unique(list: unknown[] | null, path: (string | number)[], what: string,
   });
 }
 
+/** Meters of a rule on missing data of which neither it nor their entry says when a reading is due. */
+function neverDueWarning({ meters }: TenantConfig, rule: RuleConfig, hasCatchAll: boolean): string | null {
+  if (rule.on !== "nodata" || rule.for > 0) return null;
+  const without = meters.flatMap(({ match, expect }, index) =>
+    expect === null && globsMeet(match, rule.meters) ? [`meters[${index}] (${JSON.stringify(match)})`] : [],
+  );
+  if (!hasCatchAll) without.push("meters that match no entry");
+  if (without.length === 0) return null;
+  return `neither the rule says \`for\` nor ${without.join(" nor ")} \`expect\`: for those it never fires`;
+}
+
 /** What works as it stands and is probably not meant. */
 export function warningsOf(config: Config): Warning[] {
   return config.tenants.flatMap((tenant, index) => tenantWarnings(config, tenant, `tenants[${index}]`));
@@ -73,6 +86,8 @@ function tenantWarnings(config: Config, tenant: TenantConfig, path: string): War
       (!hasCatchAll && period !== "quarter") ||
       tenant.meters.some((meter) => meter.periods.includes(period));
     if (!kept) warn(`rules[${index}].on`, `no entry of meters has the period ${rule.on}: the rule will never fire`);
+    const silent = neverDueWarning(tenant, rule, hasCatchAll);
+    if (silent !== null) warn(`rules[${index}].for`, silent);
   });
   return warnings;
 }

@@ -41,6 +41,15 @@ export function text(allowed: string, remedy: string, pattern: RegExp) {
   return field({ allowed, remedy }, (value) => (typeof value === "string" && pattern.test(value) ? value : undefined));
 }
 
+/** A value that may be null too. */
+export const optional = <S extends z.ZodType>(schema: S) =>
+  z.unknown().transform((value, context): z.output<S> | null => (value === null ? null : within(schema, value, context)));
+
+export const glob = field(
+  { allowed: "a pattern for meters' ids, 1–256 characters (* any run of characters, ? one)", remedy: '"*" matches every meter.' },
+  (value) => (typeof value === "string" && value.length >= 1 && value.length <= 256 ? value : undefined),
+);
+
 /** `integer` by default; `least` and `most` are included. */
 export function number(least: number, most: number, remedy: string, integer = true) {
   const allowed = `a ${integer ? "whole " : ""}number from ${least} to ${most}`;
@@ -96,14 +105,12 @@ export function readUrl(value: unknown, schemes: readonly string[]): string | un
 }
 
 /** Part of the contract that this version does not have: only its absence is taken, so that nothing is ignored in silence. */
-export function notYet(what: string, absent: "null" | "[]" | "left out") {
+export function notYet(what: string, absent: "null") {
   const issue = {
     allowed: `${absent}: ${what} not available in this version`,
     remedy: "Remove it, or wait for a later version.",
   };
-  return field<null>(issue, (value) =>
-    value == null || (Array.isArray(value) && value.length === 0) ? null : undefined,
-  ).default(null);
+  return field<null>(issue, (value) => (value == null ? null : undefined)).default(null);
 }
 
 /** Whether `name` is a time zone that this runtime knows. An offset is none: it has no rules for summer time. */

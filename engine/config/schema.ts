@@ -1,14 +1,16 @@
 import { z } from "zod";
-import { PERIODS, SEVERITIES } from "../base/entries.js";
+import { PERIODS } from "../base/entries.js";
 import { limits } from "../base/limits.js";
 import {
   choice,
   duration,
   field,
   flag,
+  glob,
   instant,
   notYet,
   number,
+  optional,
   positive,
   readUrl,
   record,
@@ -17,7 +19,9 @@ import {
   within,
   zone,
 } from "./fields.js";
-import { checkMeter, checkRule } from "./schema-between.js";
+import { checkMeter, checkNoData } from "./schema-between.js";
+import { ruleSchema } from "./schema-rules.js";
+import { webhooks } from "./schema-webhooks.js";
 
 const DAY_MS = 86_400_000;
 const SECOND_MS = 1000;
@@ -108,14 +112,6 @@ const key = record({
   role: choice(ROLES, "ingest sends readings, read queries, admin does both."),
 });
 
-const glob = field(
-  { allowed: "a pattern for meters' ids, 1–256 characters (* any run of characters, ? one)", remedy: '"*" matches every meter.' },
-  (value) => (typeof value === "string" && value.length >= 1 && value.length <= 256 ? value : undefined),
-);
-
-const optional = <S extends z.ZodType>(schema: S) =>
-  z.unknown().transform((value, context): z.output<S> | null => (value === null ? null : within(schema, value, context)));
-
 const unit = field({ allowed: "a string of at most 32 characters", remedy: 'Such as "kWh".' }, (value) =>
   typeof value === "string" && value.length <= 32 ? value : undefined,
 );
@@ -168,72 +164,6 @@ const meter = record({
 
 export type MeterConfig = z.output<typeof meter>;
 
-const days = field(
-  { allowed: "days of the week from 1 (Monday) to 7 (Sunday), each once", remedy: "Leave it out for all days." },
-  (value) => {
-    if (!Array.isArray(value) || value.length === 0) return undefined;
-    const chosen = [1, 2, 3, 4, 5, 6, 7].filter((day) => value.includes(day));
-    return chosen.length === value.length ? chosen : undefined;
-  },
-);
-
-/** Minutes after midnight of `"22:00"`; 24:00 is the end of the day. */
-function timeOfDay(latest: number) {
-  return field(
-    { allowed: `a time of day from "00:00" to "${latest === 1440 ? "24:00" : "23:59"}"`, remedy: 'Write it as "HH:MM".' },
-    (value) => {
-      const match = typeof value === "string" ? /^(\d\d):([0-5]\d)$/.exec(value) : null;
-      const minute = match === null ? Number.NaN : Number(match[1]) * 60 + Number(match[2]);
-      return minute <= latest ? minute : undefined;
-    },
-  );
-}
-
-const schedule = record({
-  days: days.default([1, 2, 3, 4, 5, 6, 7]),
-  from: timeOfDay(1439).default(0),
-  to: timeOfDay(1440).default(1440),
-});
-
-const finite = field({ allowed: "a finite number", remedy: "It is in real units, after the multiplier." }, (value) =>
-  typeof value === "number" && Number.isFinite(value) ? value : undefined,
-);
-
-const plainRule = record({
-  id: text("1–128 characters without control characters", "The id names the rule in the table of alerts.", /^[^\p{Cc}]{1,128}$/u),
-  meters: glob.default("*"),
-  on: choice(
-    ["value", "delta", "rate", "quarter", "hour", "day"],
-    "rate is per hour; quarter, hour and day are the period's energy.",
-  ),
-  op: choice([">", ">=", "<", "<="], "It stands between what is measured and the threshold."),
-  threshold: finite,
-  clear: optional(finite).default(null),
-  for: duration(0, 366 * DAY_MS, "at most 366d", '"0s" fires at once.').default(0),
-  keepFiring: duration(0, 366 * DAY_MS, "at most 366d", '"0s" resolves at once.').default(0),
-  schedule: optional(schedule).default(null),
-  severity: choice(SEVERITIES, 'The default is "warning".').default("warning"),
-  levels: notYet("several levels of one rule are", "left out"),
-}).superRefine(checkRule);
-
-export type RuleConfig = z.output<typeof plainRule>;
-
-const laterRule = z.object({
-  on: field(
-    {
-      allowed: "value, delta, rate, quarter, hour, day: flag and nodata are not available in this version",
-      remedy: "Remove the rule.",
-    },
-    (): undefined => undefined,
-  ),
-}) as unknown as z.ZodType<RuleConfig>;
-
-/** Rules on flags and missing data have other fields; they get the one fault that matters. */
-const rule = z.unknown().transform((value, context): RuleConfig => {
-  const on = typeof value === "object" && value !== null ? (value as { on?: unknown }).on : undefined;
-  return on === "flag" || on === "nodata" ? within(laterRule, value, context) : within(plainRule, value, context);
-});
-
 const count = (most: number, remedy: string) => number(1, most, remedy);
 
 const tenantLimits = record({
@@ -251,9 +181,9 @@ const tenant = record({
   weight: positive(1000, "It is the share under contention; 1 is usual.").default(1),
   limits: tenantLimits.prefault({}),
   meters: z.array(meter).default([]),
-  rules: z.array(rule).default([]),
-  webhooks: notYet("webhooks are", "[]"),
-});
+  rules: z.array(ruleSchema).default([]),
+  webhooks,
+}).superRefine(checkNoData);
 
 export type TenantConfig = z.output<typeof tenant>;
 

@@ -1,5 +1,6 @@
 import type { MeterEntry, MeterSettings, Rule, TenantPlan } from "../base/settings.js";
-import type { Config, MeterConfig, RuleConfig, TenantConfig } from "./schema.js";
+import type { Config, MeterConfig, TenantConfig } from "./schema.js";
+import type { RuleConfig } from "./schema-rules.js";
 
 const TWO_HOURS_MS = 2 * 3_600_000;
 
@@ -54,7 +55,7 @@ function ruleOf(rule: RuleConfig): Rule {
     schedule:
       rule.schedule === null ? null : { days: rule.schedule.days, fromMinute: rule.schedule.from, toMinute: rule.schedule.to },
     severity: rule.severity,
-    levels: [],
-    flag: null,
+    levels: rule.levels.length > 1 ? rule.levels : [],
+    flag: rule.flag,
   };
 }

@@ -68,9 +68,25 @@ const full = {
           schedule: { days: [5, 1], from: "22:00", to: "06:00" },
           severity: "critical",
         },
-        { id: "idle", on: "day", op: "<=", threshold: 0, schedule: {} },
+        { id: "idle", on: "day", op: "<=", threshold: 0, schedule: {}, levels: [] },
+        {
+          id: "load",
+          meters: "main-*",
+          on: "rate",
+          op: "<",
+          clear: 50,
+          levels: [
+            { severity: "info", threshold: 40 },
+            { severity: "critical", threshold: 20 },
+          ],
+        },
+        { id: "exchanged", meters: "main-*", on: "flag", flag: "EXCHANGE", keepFiring: "1d", severity: "info" },
+        { id: "silent", on: "nodata", for: "30m" },
       ],
-      webhooks: [],
+      webhooks: [
+        { url: "https://example.org/hook/", secret: "correct horse" },
+        { url: "http://10.0.0.7:9/", secret: "battery staple", allowPrivate: true, perMinute: 5 },
+      ],
     },
   ],
 };
@@ -90,6 +106,10 @@ test("every setting arrives as it was meant", () => {
     rabbitmq: null,
   });
   assert.deepEqual(tenants[0]!.limits, { readingsPerSecond: 1000, connections: 2, dataloggers: 3, meters: 4 });
+  assert.deepEqual(tenants[0]!.webhooks, [
+    { url: "https://example.org/hook/", secret: "correct horse", allowPrivate: false, perMinute: 60 },
+    { url: "http://10.0.0.7:9/", secret: "battery staple", allowPrivate: true, perMinute: 5 },
+  ]);
   assert.deepEqual(tenants[0]!.keys, [{ id: "k1", sha256: SHA, role: "ingest" }]);
   assert.deepEqual(tenantPlans(result.config), [
     {
@@ -168,6 +188,8 @@ test("every setting arrives as it was meant", () => {
           keepFiringMs: 300_000,
           schedule: { days: [1, 5], fromMinute: 1320, toMinute: 360 },
           severity: "critical",
+          levels: [],
+          flag: null,
         },
         {
           id: "idle",
@@ -180,6 +202,53 @@ test("every setting arrives as it was meant", () => {
           keepFiringMs: 0,
           schedule: { days: [1, 2, 3, 4, 5, 6, 7], fromMinute: 0, toMinute: 1440 },
           severity: "warning",
+          levels: [],
+          flag: null,
+        },
+        {
+          id: "load",
+          meters: "main-*",
+          on: "rate",
+          op: "<",
+          threshold: 40,
+          clear: 50,
+          forMs: 0,
+          keepFiringMs: 0,
+          schedule: null,
+          severity: "info",
+          levels: [
+            { severity: "info", threshold: 40 },
+            { severity: "critical", threshold: 20 },
+          ],
+          flag: null,
+        },
+        {
+          id: "exchanged",
+          meters: "main-*",
+          on: "flag",
+          op: ">",
+          threshold: null,
+          clear: null,
+          forMs: 0,
+          keepFiringMs: 86_400_000,
+          schedule: null,
+          severity: "info",
+          levels: [],
+          flag: "EXCHANGE",
+        },
+        {
+          id: "silent",
+          meters: "*",
+          on: "nodata",
+          op: ">",
+          threshold: null,
+          clear: null,
+          forMs: 1_800_000,
+          keepFiringMs: 0,
+          schedule: null,
+          severity: "warning",
+          levels: [],
+          flag: null,
         },
       ],
     },
@@ -208,7 +277,7 @@ test("what is left out has the documented default", () => {
         limits: { readingsPerSecond: null, connections: 1000, dataloggers: 100_000, meters: 1_000_000 },
         meters: [],
         rules: [],
-        webhooks: null,
+        webhooks: [],
       },
     ],
   });
@@ -321,6 +390,31 @@ test("a rule on quarters that no meter has is warned about", () => {
   assert.deepEqual(warnings([{ match: "*", maxRate: 9 }]), ["tenants[0].rules[0].on"]);
   assert.deepEqual(warnings([{ match: "*", maxRate: 9, periods: ["quarter"] }]), []);
   assert.deepEqual(warnings([{ match: "x", maxRate: 9, periods: ["quarter"] }]), ["tenants[0].meters"]);
+});
+
+test("a rule on missing data is warned about for meters of which nothing says when a reading is due", () => {
+  const keys = [{ id: "k", sha256: SHA, role: "admin" }];
+  const warnings = (rule: object, meters: object[]) => {
+    const rules = [{ id: "silent", on: "nodata", ...rule }];
+    const entries = meters.map((meter) => ({ maxRate: 9, ...meter }));
+    const result = parseConfig({ tenants: [{ id: "a", keys, rules, meters: entries }] }, "x");
+    assert.ok("config" in result);
+    return result.warnings.filter(({ path }) => path.startsWith("tenants[0].rules"));
+  };
+  const path = "tenants[0].rules[0].for";
+  const mixed = [{ match: "main-*", expect: "15m" }, { match: "gas-*" }, { match: "*", expect: "1h" }];
+  assert.deepEqual(warnings({}, mixed), [
+    { path, message: 'neither the rule says `for` nor meters[1] ("gas-*") `expect`: for those it never fires' },
+  ]);
+  assert.deepEqual(warnings({ meters: "main-*" }, mixed), []);
+  assert.deepEqual(warnings({ for: "2h" }, mixed), []);
+  assert.deepEqual(warnings({}, mixed.slice(0, 2)), [
+    {
+      path,
+      message:
+        'neither the rule says `for` nor meters[1] ("gas-*") nor meters that match no entry `expect`: for those it never fires',
+    },
+  ]);
 });
 
 test("key create prints a token once and the line for the configuration that takes it", () => {

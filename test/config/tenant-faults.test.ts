@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { blame, DURATION, type Json, LATER } from "./blame.js";
+import { blame, DURATION, type Json } from "./blame.js";
 
 const SHA = "ab".repeat(32);
 const tenant = (fields: Json) => ({ tenants: [{ id: "acme", ...fields }] });
@@ -11,6 +11,11 @@ const key = (fields: Json) => tenant({ keys: [{ ...KEY, ...fields }] });
 
 const INSTANT =
   'allowed: an instant such as "2026-01-01T00:00:00+01:00" (RFC 3339 with an offset), or epoch milliseconds, from 2000 to 2099. It is when these settings come into force; left out: since ever.';
+
+const WEBHOOK_URL =
+  'allowed: an http or https URL without user, password and fragment, at most 2048 characters. Give the address that takes the POST, such as "https://example.org/hook".';
+const RULE_ON =
+  'allowed: "value", "delta", "rate", "quarter", "hour", "day", "flag", "nodata". rate is per hour; quarter, hour and day are the period\'s energy; flag is a reading\'s flag; nodata that no reading comes.';
 
 const cases: [string, Json, string[]][] = [
   ["a tenant that is none", { tenants: [7] }, ["tenants[0]: found 7; allowed: an object. Put an object there."]],
@@ -88,9 +93,40 @@ const cases: [string, Json, string[]][] = [
     ],
   ],
   [
-    "webhooks",
-    tenant({ webhooks: [{ url: "https://example.org" }] }),
-    [`tenants[0].webhooks: found an array of 1; allowed: []: webhooks are ${LATER}`],
+    "webhooks to nowhere and with secrets that are none, which are not shown",
+    tenant({
+      webhooks: [
+        { url: "ftp://example.org", secret: "short" },
+        { url: "https://user:password@example.org/", secret: SHA, allowPrivate: 1 },
+        { secret: SHA, perMinute: 0, retries: 3 },
+      ],
+    }),
+    [
+      `tenants[0].webhooks[0].url: found "ftp://example.org"; ${WEBHOOK_URL}`,
+      "tenants[0].webhooks[0].secret: found a string of 5 characters; allowed: a string of 8 to 256 characters. It signs what is sent; give the receiver the same one.",
+      `tenants[0].webhooks[1].url: found "https://user:password@example.org/"; ${WEBHOOK_URL}`,
+      "tenants[0].webhooks[1].allowPrivate: found 1; allowed: true or false. true lets the address be one of this machine's or of a private network.",
+      `tenants[0].webhooks[2].url: found nothing; ${WEBHOOK_URL}`,
+      "tenants[0].webhooks[2].perMinute: found 0; allowed: a whole number from 1 to 6000. Transitions of one rule a minute; of more, only the newest of each incident is sent. The default is 60.",
+      'tenants[0].webhooks[2].retries: found the unknown name "retries"; allowed: url, secret, allowPrivate, perMinute. Remove it.',
+    ],
+  ],
+  [
+    "two webhooks to one address",
+    tenant({
+      webhooks: [
+        { url: "https://example.org/a", secret: SHA },
+        { url: "https://example.org/a", secret: SHA },
+      ],
+    }),
+    [
+      'tenants[0].webhooks[1].url: found "https://example.org/a"; allowed: an address that no other webhook has: webhooks[0] has it too. Remove one of the two.',
+    ],
+  ],
+  [
+    "more webhooks than a client may have",
+    tenant({ webhooks: Array.from({ length: 17 }, (_, i) => ({ url: `https://example.org/${i}`, secret: SHA })) }),
+    ["tenants[0].webhooks: found an array of 17; allowed: at most 16 webhooks. Send to one that passes it on."],
   ],
   [
     "an entry of meters that matches nothing",
@@ -201,17 +237,34 @@ const cases: [string, Json, string[]][] = [
   ],
   ["settings since 1970", meter({ from: 0 }), [`tenants[0].meters[0].from: found 0; ${INSTANT}`]],
   [
-    "a rule on a flag",
-    tenant({ rules: [{ id: "r", on: "flag", flag: "RESET" }] }),
+    "a rule on a flag that no reading has, with what means nothing there",
+    tenant({ rules: [{ id: "r", on: "flag", flag: "PARTIAL", threshold: 1, clear: 0, levels: [] }] }),
     [
-      'tenants[0].rules[0].on: found "flag"; allowed: value, delta, rate, quarter, hour, day: flag and nodata are not available in this version. Remove the rule.',
+      'tenants[0].rules[0].flag: found "PARTIAL"; allowed: "FIRST", "BACKWARD", "ROLLOVER", "RESET", "EXCHANGE", "SPIKE", "QUESTIONABLE", "CONFLICT", "UNDISTRIBUTED". It is a flag of readings.',
+      ...["threshold", "clear", "levels"].map(
+        (name) =>
+          `tenants[0].rules[0].${name}: found the unknown name "${name}"; allowed: id, meters, on, flag, for, keepFiring, schedule, severity. Remove it.`,
+      ),
     ],
   ],
   [
-    "a rule on missing data",
-    tenant({ rules: [{ id: "r", on: "nodata", for: "1h" }] }),
+    "a rule on missing data with what means nothing there",
+    tenant({ rules: [{ id: "r", on: "nodata", for: "1h", clear: 0, keepFiring: "1h" }] }),
     [
-      'tenants[0].rules[0].on: found "nodata"; allowed: value, delta, rate, quarter, hour, day: flag and nodata are not available in this version. Remove the rule.',
+      ...["clear", "keepFiring"].map(
+        (name) =>
+          `tenants[0].rules[0].${name}: found the unknown name "${name}"; allowed: id, meters, on, for, schedule, severity. Remove it.`,
+      ),
+    ],
+  ],
+  [
+    "a rule on missing data that nothing tells when a reading is due",
+    tenant({
+      meters: [{ match: "temp-*", expect: "1h" }, { match: "main-1" }],
+      rules: [{ id: "r", on: "nodata", meters: "main-*" }],
+    }),
+    [
+      'tenants[0].rules[0].for: found nothing; allowed: how long no reading may come, since no entry of meters that the rule matches says so by `expect`. Add "for", or "expect" to the meters.',
     ],
   ],
   [
@@ -219,7 +272,7 @@ const cases: [string, Json, string[]][] = [
     tenant({ rules: [{}] }),
     [
       "tenants[0].rules[0].id: found nothing; allowed: 1–128 characters without control characters. The id names the rule in the table of alerts.",
-      'tenants[0].rules[0].on: found nothing; allowed: "value", "delta", "rate", "quarter", "hour", "day". rate is per hour; quarter, hour and day are the period\'s energy.',
+      `tenants[0].rules[0].on: found nothing; ${RULE_ON}`,
       'tenants[0].rules[0].op: found nothing; allowed: ">", ">=", "<", "<=". It stands between what is measured and the threshold.',
       "tenants[0].rules[0].threshold: found nothing; allowed: a finite number. It is in real units, after the multiplier.",
     ],
@@ -269,9 +322,50 @@ const cases: [string, Json, string[]][] = [
     ['tenants[0].rules[0].severity: found "fatal"; allowed: "info", "warning", "critical". The default is "warning".'],
   ],
   [
-    "levels",
-    rule({ levels: [{ severity: "info", threshold: 1 }] }),
-    [`tenants[0].rules[0].levels: found an array of 1; allowed: left out: several levels of one rule are ${LATER}`],
+    "levels that fall, or are no graver",
+    tenant({
+      rules: [
+        {
+          ...{ id: "r", on: "value", op: ">" },
+          levels: [
+            { severity: "warning", threshold: 5 },
+            { severity: "critical", threshold: 5 },
+            { severity: "info", threshold: 6 },
+          ],
+        },
+      ],
+    }),
+    [
+      'tenants[0].rules[0].levels[1].threshold: found 5; allowed: above the level before, 5, for op ">". List the levels in the order in which an incident climbs.',
+      'tenants[0].rules[0].levels[2].severity: found "info"; allowed: graver than the level before, "critical" (info, warning, critical). List the levels in the order in which an incident climbs.',
+    ],
+  ],
+  [
+    "levels and what they carry besides",
+    rule({ severity: "info", levels: [{ severity: "info", threshold: 1 }, { severity: "fatal" }] }),
+    [
+      "tenants[0].rules[0].threshold: found 1; allowed: nothing beside levels: they carry the threshold. Put the threshold into the first level, or remove `levels`.",
+      'tenants[0].rules[0].severity: found "info"; allowed: nothing beside levels: they carry the severity. Put the severity into the first level, or remove `levels`.',
+      'tenants[0].rules[0].levels[1].severity: found "fatal"; allowed: "info", "warning", "critical". It is what the incident has from this threshold on.',
+      "tenants[0].rules[0].levels[1].threshold: found nothing; allowed: a finite number. It is in real units, after the multiplier.",
+    ],
+  ],
+  [
+    "a clear beyond the first of its levels",
+    tenant({
+      rules: [
+        {
+          ...{ id: "r", on: "value", op: "<", clear: 4 },
+          levels: [
+            { severity: "info", threshold: 5 },
+            { severity: "critical", threshold: 2 },
+          ],
+        },
+      ],
+    }),
+    [
+      'tenants[0].rules[0].clear: found 4; allowed: at least the threshold 5 for op "<". Between threshold and clear nothing changes; leave `clear` out for none.',
+    ],
   ],
   [
     "two rules with one id, one of which is faulty besides",
