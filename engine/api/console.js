@@ -330,7 +330,7 @@ function showAlerts(incidents) {
           "span",
           { className: "what" },
           element("b", { textContent: rule }),
-          ` on ${meter}: ${figure(value)} (limit ${figure(threshold)})`,
+          threshold === null ? ` on ${meter}` : ` on ${meter}: ${figure(value)} (limit ${figure(threshold)})`,
         ),
         element(
           "span",

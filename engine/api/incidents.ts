@@ -1,3 +1,4 @@
+import { SEVERITIES, type Severity } from "../base/entries.js";
 import type { AlertRow } from "../store/interface.js";
 
 /** An alert from its opening to its end. */
@@ -7,11 +8,13 @@ export interface Incident {
   rule: string;
   state: "firing" | "resolved";
   /** The severity it has now, or had last. */
-  severity: string;
-  /** When it opened, and the value that opened it. */
+  severity: Severity;
+  /** The gravest that it had. */
+  worst: Severity;
+  /** When it opened, the value that opened it and the threshold that this was beyond; null for rules that have none. */
   ts: number;
   value: number | null;
-  threshold: number;
+  threshold: number | null;
   resolved: number | null;
 }
 
@@ -29,6 +32,7 @@ export function incidentsOf(transitions: readonly AlertRow[]): Incident[] {
         rule,
         state,
         severity,
+        worst: severity,
         ts,
         value,
         threshold,
@@ -37,6 +41,7 @@ export function incidentsOf(transitions: readonly AlertRow[]): Incident[] {
     } else {
       known.state = state;
       known.severity = severity;
+      if (SEVERITIES.indexOf(severity) > SEVERITIES.indexOf(known.worst)) known.worst = severity;
       known.resolved = state === "resolved" ? ts : null;
     }
   }

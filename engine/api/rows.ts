@@ -31,10 +31,11 @@ const incidentsText = rows({
   rule: text,
   state: text,
   severity: text,
+  worst: text,
   ts: text,
   resolved: { type: "string", nullable: true },
   value: nullableNumber,
-  threshold: number,
+  threshold: nullableNumber,
 });
 
 function time(ms: number): string {

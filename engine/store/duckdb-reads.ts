@@ -53,7 +53,7 @@ export class DuckDbStore implements Store {
     return rows.map((row) => ({
       ...{ ts: Number(row[0]), meter: text(row[1]), rule: text(row[2]), incident: text(row[3]) },
       ...{ state: text(row[4]) as "firing" | "resolved", severity: text(row[5]) as Severity },
-      ...{ value: maybe(row[6]), threshold: Number(row[7]) },
+      ...{ value: maybe(row[6]), threshold: maybe(row[7]) },
     }));
   }
 

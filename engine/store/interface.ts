@@ -104,7 +104,8 @@ export interface AlertRow {
   state: "firing" | "resolved";
   severity: Severity;
   value: number | null;
-  threshold: number;
+  /** Null for rules that have none. */
+  threshold: number | null;
 }
 
 export interface RejectedRow {

@@ -58,7 +58,7 @@ export class QuestDbStore implements Store {
     return rows.map(([ts, meter, rule, incident, state, severity, value, threshold]) => ({
       ...{ ts: ms(ts), meter: String(meter), rule: String(rule), incident: String(incident) },
       ...{ state: state as "firing" | "resolved", severity: severity as Severity },
-      ...{ value: maybe(value), threshold: Number(threshold) },
+      ...{ value: maybe(value), threshold: maybe(threshold) },
     }));
   }
 

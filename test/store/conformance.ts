@@ -134,6 +134,7 @@ async function everyKind(open: OpenStore, names: TestNames): Promise<void> {
     w.period(m1, 2, T0 - HOUR, -1.5, -2, 0, 0, 0, Flag.ESTIMATED);
     w.alert(m1, rule, T0 + 1, 41.5, 40, true, 2, 0x89abcdef, 0x01234567);
     w.alert(m1, rule, T0 + 2, Number.NaN, 30, false, 0, 5, 0);
+    w.alert(m1, rule, T0 + 3, Number.NaN, Number.NaN, true, 1, 6, 0);
     w.exchange(m1, T0 + 3, 501.5, 10, 1, 0);
     w.reject(logger, rejectCodeIndex("ts_future"), T0 + 4, 124, 3, "m9", new TextEncoder().encode('{"meter":"m9"}'));
     w.reject(
@@ -168,6 +169,7 @@ async function everyKind(open: OpenStore, names: TestNames): Promise<void> {
   assert.deepEqual(await store.alerts("acme", { ...always, limit: 10 }), [
     { ...shared, ts: T0 + 1, incident: "0123456789abcdef", state: "firing", severity: "critical", value: 41.5, threshold: 40 },
     { ...shared, ts: T0 + 2, incident: "0000000000000005", state: "resolved", severity: "info", value: null, threshold: 30 },
+    { ...shared, ts: T0 + 3, incident: "0000000000000006", state: "firing", severity: "warning", value: null, threshold: null },
   ]);
   assert.deepEqual(await store.rejected("acme", always, 10), [
     { ts: T0 + 4, datalogger: "dl 1", seq: 124, index: 3, meter: "m9", code: "ts_future", raw: '{"meter":"m9"}' },
