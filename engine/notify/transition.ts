@@ -1,0 +1,50 @@
+import { createHash } from "node:crypto";
+
+/**
+ * An alert transition as it is told: the columns of the table `alerts`, ts as RFC 3339, and a key that is
+ * the same whenever and however often the transition is told.
+ */
+export interface Transition {
+  key: string;
+  ts: string;
+  tenant: string;
+  meter: string;
+  rule: string;
+  incident: string;
+  state: string;
+  severity: string;
+  value: number | null;
+  threshold: number | null;
+}
+
+/** Where a client wants its transitions to be posted. */
+export interface Webhook {
+  /** `http:` or `https:`. */
+  readonly url: string;
+  /** What the signature is made with. */
+  readonly secret: string;
+  /** Whether it may lie in a private network or on this machine. */
+  readonly allowPrivate: boolean;
+  /** Transitions of one rule that are sent within a minute; at least 1. */
+  readonly perMinute: number;
+}
+
+/** By what files know a webhook: its address may hold a password, and stands in no file but the configuration. */
+export function webhookId(tenant: string, url: string): string {
+  return createHash("sha256").update(`${tenant}\n${url}`).digest("hex").slice(0, 16);
+}
+
+/** What may be said of a webhook's address in a log: its path and query may hold a token. */
+export function originOf(url: string): string {
+  try {
+    return new URL(url).origin;
+  } catch {
+    return "an address that is none";
+  }
+}
+
+/** Lines for the operator's log. */
+export interface NotifyLog {
+  info(message: string): void;
+  warn(message: string): void;
+}
