@@ -1,5 +1,6 @@
 import { systemClock } from "../engine/base/clock.js";
 import { MeterstormError, messageOf } from "../engine/base/errors.js";
+import { stableHash } from "../engine/base/ids.js";
 import { nodeDisk } from "../engine/base/node-disk.js";
 import { MeterClaims } from "../engine/memory/claims.js";
 import { Life } from "../engine/memory/life.js";
@@ -50,6 +51,8 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
     name: `shard ${task.index} of ${task.shards}`,
     plans: task.plans,
     splitTenants: new Set(task.splitTenants),
+    // Of a client that is spread over shards nobody knows where a meter will turn up.
+    isHome: (tenant) => !task.splitTenants.includes(tenant) && stableHash(tenant) % task.shards === task.index,
     claims: task.claims === null ? null : new MeterClaims(task.claims),
     ack: task.ack,
     journalMaxBytes: task.journalMaxBytes,

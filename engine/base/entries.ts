@@ -40,6 +40,10 @@ import { invariant } from "./errors.js";
  *  STATE    info: 0          subject: meter   what a repair leaves the live path to go on from
  *           8 u32 count | 12 zero | 16 f64 × count, as `state/meter-image.ts` lays them out                                               = 16 + 8 × count
  *  STORED   info: 0          subject: 0   8 f64 position up to which the store has everything                                             = 16
+ *  TICKED   info: what the rule looks at   subject: meter   time alone moves this rule on this meter on; its rows follow
+ *           8 u32 rule (a NAME) | 12 zero                                                                                                 = 16
+ *  TOLD     info: 0          subject: 0   of the alert transitions, those up to a place in the journal are kept elsewhere, and none of them lies behind `from`
+ *           8 f64 from, where a unit begins | 16 f64 behind the last entry that is kept                                                   = 24
  */
 export const Kind = {
   UNIT: 1,
@@ -55,10 +59,12 @@ export const Kind = {
   LATE: 11,
   MENDED: 12,
   STATE: 13,
+  TICKED: 14,
+  TOLD: 15,
 } as const;
 
-/** A REPAIR unit's rows were worked out from the store, so a replay takes them as they are; those of all others it works out again. */
-export const UnitType = { FRAME: 1, POST: 2, TICK: 3, CONTROL: 4, REPAIR: 5 } as const;
+/** A REPAIR unit's rows came from the store: a replay takes them as they are; those of all others it works out again. START: of the engine. */
+export const UnitType = { FRAME: 1, POST: 2, TICK: 3, CONTROL: 4, REPAIR: 5, START: 6 } as const;
 /** Bits of an EXCHANGE's info. */
 export const ExchangeInfo = { WITHDRAWN: 1, NO_ROW: 2, LATE: 4 } as const;
 export const NameType = { TENANT: 1, DATALOGGER: 2, METER: 3, RULE: 4, SETTINGS: 5, RULES: 6, METER_SETTINGS: 7 } as const;
@@ -80,6 +86,8 @@ export const REJECT_BYTES = 40;
 export const STORED_BYTES = 16;
 export const MENDED_BYTES = 32;
 export const STATE_BYTES = 16;
+export const TICKED_BYTES = 16;
+export const TOLD_BYTES = 24;
 
 const utf8 = new TextEncoder();
 
@@ -316,6 +324,23 @@ export class EntryWriter {
     this.#u32[(at >> 2) + 1] = 0;
     this.#f64[(at >> 3) + 1] = position;
   }
+
+  ticked(meter: number, rule: number, on: number): void {
+    const at = this.#claim(TICKED_BYTES);
+    const u = at >> 2;
+    this.#u32[u] = Kind.TICKED | (on << 8);
+    this.#u32[u + 1] = meter;
+    this.#u32[u + 2] = rule;
+    this.#u32[u + 3] = 0;
+  }
+
+  told(from: number, position: number): void {
+    const at = this.#claim(TOLD_BYTES);
+    this.#u32[at >> 2] = Kind.TOLD;
+    this.#u32[(at >> 2) + 1] = 0;
+    this.#f64[(at >> 3) + 1] = from;
+    this.#f64[(at >> 3) + 2] = position;
+  }
 }
 
 /** The three views through which entries are read; `base` of the buffer must be 8-byte aligned. */
@@ -364,6 +389,10 @@ export function entryBytes(views: EntryViews, at: number): number {
       return MENDED_BYTES;
     case Kind.STATE:
       return STATE_BYTES + 8 * views.u32[u + 2]!;
+    case Kind.TICKED:
+      return TICKED_BYTES;
+    case Kind.TOLD:
+      return TOLD_BYTES;
     default:
       invariant(false, `no entry of kind ${kind} is known (at byte ${at})`);
   }

@@ -35,7 +35,7 @@ export const Outcome = {
   COST: 6,
   /** Payload: JSON of `ShardStats`. */
   STATS: 7,
-  /** An alert transition that is durable; `number` the journal position behind its unit; payload: JSON. Told again after a start as long as it is not TOLD. */
+  /** An alert transition that is durable; `number` names it: the journal position behind its entry, each above the last; payload: JSON. Told again after a start as long as it is not TOLD. */
   ALERT: 8,
   /** The shard is open and takes frames. */
   READY: 9,

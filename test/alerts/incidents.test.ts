@@ -263,7 +263,7 @@ test("a schedule over midnight belongs to the day on which it begins; energy to 
   );
 });
 
-test("leaving the schedule clears, between threshold and clear too and with nothing known", () => {
+test("leaving the schedule clears, between threshold and clear too and with nothing known, at the instant at which it ends", () => {
   const schedule = { days: [1, 2, 3, 4, 5, 6, 7], fromMinute: 0, toMinute: 10 };
   assert.deepEqual(values(harness([rule({ threshold: 40, clear: 30, schedule })]), [41, 35, 35]), [
     [0, "firing", 41],
@@ -271,5 +271,5 @@ test("leaving the schedule clears, between threshold and clear too and with noth
   ]);
   const made = harness([rule({ on: "delta", threshold: 1, schedule })], settings({ kind: "power" }));
   assert.equal(made.live(0, { ts: T0 + 5 * MINUTE, delta: 2 }).length, 1);
-  assert.deepEqual(short(made.live(0, { ts: T0 + 15 * MINUTE })), [[15, "resolved", Number.NaN]]);
+  assert.deepEqual(short(made.live(0, { ts: T0 + 15 * MINUTE })), [[10, "resolved", 2]]);
 });

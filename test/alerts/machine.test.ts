@@ -111,7 +111,16 @@ function expected(list: readonly Rule[], meters: readonly MeterSettings[], stori
       alertsPlainly(one, meterSettings, stories[meter]!).map(({ ts, state, value, began }) => {
         const hash = createHash("sha256").update(`acme\0m${meter}\0${one.id}\0${began}`).digest();
         const incident = hash.readBigUInt64LE(0).toString(16).padStart(16, "0");
-        return { meter, ts, value, threshold: one.threshold ?? Number.NaN, rule: one.id, state, severity: one.severity, incident };
+        return {
+          meter,
+          ts,
+          value,
+          threshold: one.threshold ?? Number.NaN,
+          rule: one.id,
+          state,
+          severity: one.severity,
+          incident,
+        };
       }),
     ),
   );

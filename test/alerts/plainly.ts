@@ -42,10 +42,25 @@ export function alertsPlainly(rule: Rule, settings: MeterSettings, story: readon
   let phase: "ok" | "pending" | "firing" | "recovering" = "ok";
   let since = 0;
   let began = 0;
+  let last = Number.NaN;
+  const zone = settings.timezone;
+  const belongs = rule.on === "value" ? 0 : 1;
   for (const { ts, at, amount } of moments(rule, settings, story)) {
+    // What time has decided by now.
+    if (phase === "pending" && hoursEnd(rule.schedule, zone, since - belongs) < ts) phase = "ok";
+    const end = phase === "firing" ? hoursEnd(rule.schedule, zone, since - belongs) : Number.POSITIVE_INFINITY;
+    if (end < ts) {
+      phase = "recovering";
+      since = end;
+    }
+    if (phase === "recovering" && since + rule.keepFiringMs < ts) {
+      phase = "ok";
+      outcomes.push({ ts: since + rule.keepFiringMs, state: "resolved", value: last, began });
+    }
     const inside = rule.schedule === null || withinSchedule(rule.schedule, settings.timezone, at);
     const holds = inside && compare(amount, rule.op, rule.threshold ?? Number.NaN);
     const clear = !inside || (!Number.isNaN(amount) && !compare(amount, rule.op, rule.clear ?? rule.threshold ?? Number.NaN));
+    if (!Number.isNaN(amount)) last = amount;
     if (phase === "ok" && holds) {
       phase = "pending";
       began = since = ts;
@@ -55,6 +70,7 @@ export function alertsPlainly(rule: Rule, settings: MeterSettings, story: readon
       if (clear) phase = "ok";
       if (!holds || ts - since < rule.forMs) continue;
       phase = "firing";
+      since = ts;
       outcomes.push({ ts, state: "firing", value: amount, began });
       continue;
     }
@@ -64,7 +80,10 @@ export function alertsPlainly(rule: Rule, settings: MeterSettings, story: readon
       if (rule.keepFiringMs > 0) continue;
     }
     if (phase !== "recovering") continue;
-    if (holds) phase = "firing";
+    if (holds) {
+      phase = "firing";
+      since = ts;
+    }
     if (!clear || ts - since < rule.keepFiringMs) continue;
     phase = "ok";
     outcomes.push({ ts, state: "resolved", value: amount, began });
@@ -106,6 +125,25 @@ function closings(period: number, story: readonly Told[], waits: (told: Told) =>
       const rows = known.flatMap((told) => told.periods.filter((row) => row.period === period && row.end === end));
       return [{ ts: end, at: end - 1, amount: rows.at(-1)!.energy }];
     });
+}
+
+const ends = new Map<string, number>();
+const HALF_HOUR = 1_800_000;
+const DAY = 86_400_000;
+
+/** When the hours are over that contain `at`, found by looking at every half hour from there on; all schedules here begin and end on one. */
+function hoursEnd(schedule: Rule["schedule"], zone: string, at: number): number {
+  if (schedule === null) return Number.POSITIVE_INFINITY;
+  const half = Math.floor(at / HALF_HOUR) * HALF_HOUR;
+  const key = `${JSON.stringify(schedule)} ${zone} ${half}`;
+  let end = ends.get(key);
+  if (end === undefined) {
+    end = half + HALF_HOUR;
+    while (end < half + 9 * DAY && withinSchedule(schedule, zone, end)) end += HALF_HOUR;
+    if (end >= half + 9 * DAY) end = Number.POSITIVE_INFINITY;
+    ends.set(key, end);
+  }
+  return end;
 }
 
 const clocks = new Map<string, Intl.DateTimeFormat>();

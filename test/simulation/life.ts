@@ -108,6 +108,7 @@ export class Life {
       directory: "shard",
       name: "shard 0 of 1",
       plans,
+      isHome: () => true,
       claims: null,
       splitTenants: new Set(),
       ack,

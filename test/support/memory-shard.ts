@@ -300,7 +300,7 @@ export class MemoryShard {
 
   snapshot(): void {
     const sections = new Map<string, Uint8Array>();
-    for (const { name, parts } of snapshotSections(this.applier, this.#stored))
+    for (const { name, parts } of snapshotSections(this.applier, this.#stored, this.#appended))
       sections.set(name, new Uint8Array(Buffer.concat(parts)));
     this.#snapshot = { unit: this.#units.length, sections };
   }

@@ -1,6 +1,7 @@
-import { SEVERITIES } from "../../engine/base/entries.js";
 import { Flag } from "../../engine/base/flags.js";
-import type { MeterSettings, Rule } from "../../engine/base/settings.js";
+import type { MeterSettings } from "../../engine/base/settings.js";
+import { type CompiledRule, On } from "./alert-rule.js";
+import { scheduleChange, scheduled } from "./alert-schedule.js";
 
 /**
  * One rule on one meter, as a state machine in event time:
@@ -9,23 +10,11 @@ import type { MeterSettings, Rule } from "../../engine/base/settings.js";
  *      ◀───clear───┘                             ▲ ──────────true─────────┘
  *
  * What is neither true nor clear (between threshold and `clear`, or an amount that is not known)
- * moves nothing, in whatever state.
+ * moves nothing, in whatever state. What time alone decides (`elapse`) is decided by whoever comes first: a tick, or the next reading.
  */
 export const AlertState = { OK: 0, PENDING: 1, FIRING: 2, RECOVERING: 3 } as const;
 export const Truth = { NEITHER: 0, TRUE: 1, CLEAR: 2 } as const;
 export const Move = { NONE: 0, FIRE: 1, RESOLVE: 2 } as const;
-
-/** What a rule looks at; QUARTER, HOUR and DAY stand in the order of PERIODS from `On.QUARTER` on. */
-export const On = { VALUE: 0, DELTA: 1, RATE: 2, QUARTER: 3, HOUR: 4, DAY: 5, FLAG: 6, NODATA: 7 } as const;
-
-/** The local time of a zone. */
-export interface LocalTime {
-  /** 1 Monday … 7 Sunday. */
-  dayOfWeek(ts: number): number;
-  minuteOfDay(ts: number): number;
-  /** End of the period that contains `ts`; `period` is an index into PERIODS. */
-  end(period: number, ts: number): number;
-}
 
 /** One live reading as the rules see it. The caller fills one object again and again. */
 export interface Observation {
@@ -38,7 +27,8 @@ export interface Observation {
   spanMs: number;
   /** Flags as they stand now, before the look-ahead. */
   flags: number;
-  /** Flags of the reading before this one, now that this one, its look-ahead, is here; 0 where there is none. */
+  /** ts and flags of the reading before this one, now that this one, its look-ahead, is here; NaN and 0 where there is none. */
+  previousTs: number;
   previousFlags: number;
   /** Energy so far of the running periods, this reading's share included (one exactly on an end belongs to the period that ends); NaN where not kept. */
   quarter: number;
@@ -47,107 +37,42 @@ export interface Observation {
 }
 
 export function emptyObservation(): Observation {
-  return { ts: 0, value: 0, delta: 0, spanMs: 0, flags: 0, previousFlags: 0, quarter: 0, hour: 0, day: 0 };
-}
-
-/** A rule made ready for one time zone. */
-export interface CompiledRule {
-  readonly rule: Rule;
-  readonly tenant: string;
-  readonly on: number;
-  readonly above: boolean;
-  readonly orEqual: boolean;
-  /** NaN: none. */
-  readonly threshold: number;
-  /** The threshold itself where no other is given. */
-  readonly clear: number;
-  readonly forMs: number;
-  readonly keepFiringMs: number;
-  readonly severity: number;
-  /** Bit d for ISO day d; 0: no schedule. */
-  readonly days: number;
-  readonly fromMinute: number;
-  readonly toMinute: number;
-  readonly local: LocalTime;
-  /** No longer among the rules: what still fires resolves at the next live reading. */
-  readonly retired: boolean;
-}
-
-const ONS: Readonly<Record<Rule["on"], number>> = {
-  value: On.VALUE,
-  delta: On.DELTA,
-  rate: On.RATE,
-  quarter: On.QUARTER,
-  hour: On.HOUR,
-  day: On.DAY,
-  flag: On.FLAG,
-  nodata: On.NODATA,
-};
-
-export function compileRule(rule: Rule, tenant: string, local: LocalTime): CompiledRule {
-  let days = 0;
-  for (const day of rule.schedule?.days ?? []) days |= 1 << day;
   return {
-    rule,
-    tenant,
-    on: ONS[rule.on],
-    above: rule.op === ">" || rule.op === ">=",
-    orEqual: rule.op === ">=" || rule.op === "<=",
-    threshold: rule.threshold ?? Number.NaN,
-    clear: rule.clear ?? rule.threshold ?? Number.NaN,
-    forMs: rule.forMs,
-    keepFiringMs: rule.keepFiringMs,
-    severity: SEVERITIES.indexOf(rule.severity),
-    days,
-    fromMinute: rule.schedule?.fromMinute ?? 0,
-    toMinute: rule.schedule?.toMinute ?? 0,
-    local,
-    retired: false,
+    ts: 0,
+    value: 0,
+    delta: 0,
+    spanMs: 0,
+    flags: 0,
+    previousTs: Number.NaN,
+    previousFlags: 0,
+    quarter: 0,
+    hour: 0,
+    day: 0,
   };
 }
 
-export function retire(rule: CompiledRule): CompiledRule {
-  return { ...rule, retired: true, keepFiringMs: 0 };
-}
-
-/** Whether two rules judge alike, so that a condition that began under one goes on under the other. */
-export function sameCondition(a: Rule, b: Rule): boolean {
-  return condition(a) === condition(b);
-}
-
-function condition(rule: Rule): string {
-  const { on, op, threshold, clear, forMs, schedule } = rule;
-  return JSON.stringify([on, op, threshold, clear, forMs, schedule?.days, schedule?.fromMinute, schedule?.toMinute]);
-}
-
 /**
- * What an amount says about a rule. `atMs` is the instant by which the schedule is judged: a level's
+ * What an amount, or of a rule that looks for one the flags, says about a rule. `atMs` is the instant by which the schedule is judged: a level's
  * own ts, but for energy the millisecond before, since what ends exactly on a boundary belongs before it.
  */
-export function truthOf(rule: CompiledRule, amount: number, atMs: number): number {
+export function truthOf(rule: CompiledRule, seen: number, atMs: number): number {
   if (rule.retired || (rule.days !== 0 && !scheduled(rule, atMs))) return Truth.CLEAR;
-  if (Number.isNaN(amount)) return Truth.NEITHER;
-  if (beyond(rule, amount, rule.threshold)) return Truth.TRUE;
-  return beyond(rule, amount, rule.clear) ? Truth.NEITHER : Truth.CLEAR;
+  if (rule.flag !== 0) return (seen & rule.flag) !== 0 ? Truth.TRUE : Truth.CLEAR;
+  if (Number.isNaN(seen)) return Truth.NEITHER;
+  if (beyond(rule, seen, rule.thresholds[0]!)) return Truth.TRUE;
+  return beyond(rule, seen, rule.clear) ? Truth.NEITHER : Truth.CLEAR;
+}
+
+/** The highest level that an amount has reached; the first one where it has reached none. */
+export function levelOf(rule: CompiledRule, amount: number): number {
+  let level = rule.thresholds.length - 1;
+  while (level > 0 && !beyond(rule, amount, rule.thresholds[level]!)) level--;
+  return level;
 }
 
 function beyond(rule: CompiledRule, amount: number, threshold: number): boolean {
   if (amount === threshold) return rule.orEqual;
   return amount > threshold === rule.above;
-}
-
-/** Over midnight the stretch belongs to the day on which it begins. */
-function scheduled(rule: CompiledRule, atMs: number): boolean {
-  const minute = rule.local.minuteOfDay(atMs);
-  const today = rule.local.dayOfWeek(atMs);
-  const { fromMinute, toMinute } = rule;
-  const overMidnight = fromMinute > toMinute;
-  const sinceYesterday = overMidnight && minute < fromMinute;
-  const inside =
-    fromMinute === toMinute ||
-    (overMidnight ? minute >= fromMinute || minute < toMinute : minute >= fromMinute && minute < toMinute);
-  const day = sinceYesterday ? (today === 1 ? 7 : today - 1) : today;
-  return inside && (rule.days & (1 << day)) !== 0;
 }
 
 /** The energy that a reading gives a rule, NaN for none. A running sum says nothing yet to a rule that looks for little. */
@@ -182,7 +107,7 @@ export function defers(settings: MeterSettings, flags: number): boolean {
 export interface AlertSlots {
   /** Of AlertState. */
   readonly state: Uint8Array;
-  /** When the present PENDING or RECOVERING began. */
+  /** When the present state began; OK: 0, or the instant up to which time alone has decided. */
   readonly since: Float64Array;
   /** The incident's beginning: when its condition became true. */
   readonly began: Float64Array;
@@ -200,23 +125,70 @@ export function advance(slots: AlertSlots, slot: number, rule: CompiledRule, tru
       slots.state[slot] = rule.forMs === 0 ? AlertState.FIRING : AlertState.PENDING;
       return rule.forMs === 0 ? Move.FIRE : Move.NONE;
     case AlertState.PENDING:
-      if (!isTrue) slots.state[slot] = AlertState.OK;
-      else if (ts - slots.since[slot]! >= rule.forMs) {
-        slots.state[slot] = AlertState.FIRING;
-        return Move.FIRE;
-      }
-      return Move.NONE;
+      if (!isTrue) return silently(slots, slot, 0);
+      if (ts - slots.since[slot]! < rule.forMs) return Move.NONE;
+      slots.since[slot] = ts;
+      slots.state[slot] = AlertState.FIRING;
+      return Move.FIRE;
     case AlertState.FIRING:
       if (isTrue) return Move.NONE;
       slots.since[slot] = ts;
-      slots.state[slot] = rule.keepFiringMs === 0 ? AlertState.OK : AlertState.RECOVERING;
-      return rule.keepFiringMs === 0 ? Move.RESOLVE : Move.NONE;
+      slots.state[slot] = AlertState.RECOVERING;
+      return rule.keepFiringMs === 0 ? resolve(slots, slot, 0) : Move.NONE;
     default:
-      if (isTrue) slots.state[slot] = AlertState.FIRING;
-      else if (ts - slots.since[slot]! >= rule.keepFiringMs) {
-        slots.state[slot] = AlertState.OK;
-        return Move.RESOLVE;
-      }
+      if (isTrue) {
+        slots.since[slot] = ts;
+        slots.state[slot] = AlertState.FIRING;
+      } else if (ts - slots.since[slot]! >= rule.keepFiringMs) return resolve(slots, slot, 0);
       return Move.NONE;
   }
+}
+
+/**
+ * The instant at which time alone moves a machine on; Infinity: never. `belongsMs` before `since` lies the instant at which the
+ * condition was seen, by which the schedule is judged: 0 of levels, 1 of energy.
+ */
+export function dueAt(slots: AlertSlots, slot: number, rule: CompiledRule, belongsMs: number): number {
+  const since = slots.since[slot]!;
+  switch (slots.state[slot]) {
+    case AlertState.PENDING:
+      return Math.min(since + rule.forMs, scheduleChange(rule, since - belongsMs));
+    case AlertState.FIRING:
+      // Hours that were changed while it fires may leave out what made it fire.
+      return scheduled(rule, since - belongsMs) ? scheduleChange(rule, since - belongsMs) : since;
+    case AlertState.RECOVERING:
+      return since + rule.keepFiringMs;
+    default:
+      return Number.POSITIVE_INFINITY;
+  }
+}
+
+/** Moves a machine on at the instant that `dueAt` gave, or one that fires under a rule that is gone. The answer is of Move. */
+export function elapse(slots: AlertSlots, slot: number, rule: CompiledRule, dueMs: number, belongsMs: number): number {
+  switch (slots.state[slot]) {
+    case AlertState.PENDING:
+      // Where both end at once, the hours are over and the condition has not lasted within them.
+      if (scheduleChange(rule, slots.since[slot]! - belongsMs) <= dueMs) return silently(slots, slot, dueMs);
+      slots.since[slot] = dueMs;
+      slots.state[slot] = AlertState.FIRING;
+      return Move.FIRE;
+    case AlertState.FIRING:
+      slots.since[slot] = dueMs;
+      slots.state[slot] = AlertState.RECOVERING;
+      return rule.keepFiringMs === 0 ? resolve(slots, slot, dueMs) : Move.NONE;
+    default:
+      return resolve(slots, slot, dueMs);
+  }
+}
+
+function silently(slots: AlertSlots, slot: number, sinceMs: number): number {
+  slots.state[slot] = AlertState.OK;
+  slots.since[slot] = sinceMs;
+  return Move.NONE;
+}
+
+function resolve(slots: AlertSlots, slot: number, sinceMs: number): number {
+  slots.state[slot] = AlertState.OK;
+  slots.since[slot] = sinceMs;
+  return Move.RESOLVE;
 }

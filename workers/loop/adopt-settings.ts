@@ -50,10 +50,7 @@ export function adoptSettings(
   nowMs: number,
   write: (units: Uint8Array) => void,
 ): void {
-  const changes: Change[] = [];
-  const refusals: Refusal[] = [];
-  for (const plan of plans) compare(applier, plan, changes, refusals);
-  if (refusals.length > 0) throw refused(refusals);
+  const changes = checkSettings(applier, plans);
   const { out, directory } = applier;
   for (let at = 0; at < changes.length; ) {
     out.reset();
@@ -68,6 +65,18 @@ export function adoptSettings(
     out.endUnit(0);
     write(out.bytes());
   }
+}
+
+/**
+ * Which meters' settings would change.
+ * @throws MeterstormError `settings_changed`: see `adoptSettings`
+ */
+export function checkSettings(applier: Applier, plans: Iterable<TenantPlan>): readonly Change[] {
+  const changes: Change[] = [];
+  const refusals: Refusal[] = [];
+  for (const plan of plans) compare(applier, plan, changes, refusals);
+  if (refusals.length > 0) throw refused(refusals);
+  return changes;
 }
 
 function compare({ directory, book }: Applier, plan: TenantPlan, changes: Change[], refusals: Refusal[]): void {

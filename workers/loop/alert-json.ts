@@ -3,6 +3,8 @@ import type { Directory } from "../state/directory.js";
 
 /** An alert transition as it is told outside: the columns of the table `alerts`, ts as RFC 3339. */
 export interface AlertTransition {
+  /** The same whenever it is told again: `<incident>-<state>-<severity>-<ts in epoch ms>`. */
+  key: string;
   ts: string;
   tenant: string;
   meter: string;
@@ -19,14 +21,19 @@ export function alertTransition({ u32, f64 }: EntryViews, at: number, directory:
   const word = at >> 2;
   const double = at >> 3;
   const meter = u32[word + 1]!;
+  const ts = f64[double + 1]!;
+  const incident = hex(u32[word + 11]!) + hex(u32[word + 10]!);
+  const state = (u32[word]! >>> 8) & 1 ? "firing" : "resolved";
+  const severity = SEVERITIES[(u32[word]! >>> 16) & 0xff] ?? "critical";
   return {
-    ts: new Date(f64[double + 1]!).toISOString(),
+    key: `${incident}-${state}-${severity}-${ts}`,
+    ts: new Date(ts).toISOString(),
     tenant: directory.tenantOfMeter(meter),
     meter: directory.meter(meter),
     rule: directory.rule(u32[word + 8]!),
-    incident: hex(u32[word + 11]!) + hex(u32[word + 10]!),
-    state: (u32[word]! >>> 8) & 1 ? "firing" : "resolved",
-    severity: SEVERITIES[(u32[word]! >>> 16) & 0xff] ?? "critical",
+    incident,
+    state,
+    severity,
     value: nullable(f64[double + 2]!),
     threshold: nullable(f64[double + 3]!),
   };

@@ -39,17 +39,20 @@ export class Applier {
   readonly late = new LateInputs();
   /** Whose inputs are taken: the datalogger of the open unit. */
   datalogger: number = NONE;
+  /** When the open unit's input arrived, by the engine's clock. */
+  arrivalMs = Number.NEGATIVE_INFINITY;
+  /** What of the alert transitions is kept elsewhere: all up to `position` in the journal, and all before `from`. */
+  readonly told = { from: Number.NaN, position: 0 };
   /** Who owns the meters of clients that are spread over shards; null where none is. */
   claims: MeterClaims | null = null;
   /** Meters with a new live reading since a cache last asked; null until one does. */
   changed: ChangedSet | null = null;
-  readonly #plans: Map<string, TenantPlan>;
+  #plans = new Map<string, TenantPlan>();
   /** SETTINGS by number, and their JSON for finding them again. */
   readonly settings: MeterTimeline[] = [];
   readonly #settingsNumbers = new Map<string, number>();
   /** The same by identity: all meters of the same entries of the configuration have the very same timeline. */
   readonly #numbersOfSame = new Map<MeterTimeline, number>();
-  readonly #changedRules = new Set<number>();
   /** Inputs behind their meter's newest since the last `takeLate`. */
   #late = 0;
   #transitions = 0;
@@ -61,7 +64,7 @@ export class Applier {
     book = new MeterBook(),
     alerts = new AlertBook(),
   ) {
-    this.#plans = new Map(plans.map((plan) => [plan.id, plan]));
+    this.plans = plans;
     this.out = out;
     this.directory = directory;
     this.book = book;
@@ -76,6 +79,11 @@ export class Applier {
     return this.#plans.values();
   }
 
+  /** What the configuration says from here on; `adoptPlans` makes it so for what is known already. */
+  set plans(plans: Iterable<TenantPlan>) {
+    this.#plans = new Map([...plans].map((plan) => [plan.id, plan]));
+  }
+
   /** Number that the datalogger has or will get; `nameDatalogger` gives it. */
   dataloggerNumber(tenant: string, id: string): number {
     const number = this.directory.tenantNumber(tenant);
@@ -85,14 +93,7 @@ export class Applier {
 
   /** Makes sure that tenant and datalogger have numbers; writes NAME entries for new ones. */
   nameDatalogger(tenant: string, id: string): number {
-    let tenantNumber = this.directory.tenantNumber(tenant);
-    if (tenantNumber < 0) {
-      tenantNumber = this.directory.tenantCount;
-      this.directory.addTenant(tenantNumber, tenant);
-      this.out.name(NameType.TENANT, tenantNumber, 0, tenant);
-      this.#announceRules(tenantNumber, tenant);
-    }
-    if (this.#changedRules.delete(tenantNumber)) this.#announceRules(tenantNumber, tenant);
+    const tenantNumber = this.nameTenant(tenant);
     const known = this.directory.dataloggerNumber(tenantNumber, id);
     if (known >= 0) return known;
     const number = this.directory.dataloggers.length;
@@ -101,19 +102,30 @@ export class Applier {
     return number;
   }
 
-  /** Journals the rules under which the tenant's readings are judged from here on. */
-  #announceRules(tenantNumber: number, tenant: string): void {
-    const rules = this.#plans.get(tenant)?.rules ?? [];
-    this.alerts.setRules(tenantNumber, tenant, rules);
-    this.out.name(NameType.RULES, tenantNumber, tenantNumber, JSON.stringify(rules));
+  /** Makes sure that a tenant has a number, and its rules. */
+  nameTenant(tenant: string): number {
+    const known = this.directory.tenantNumber(tenant);
+    if (known >= 0) return known;
+    const number = this.directory.tenantCount;
+    this.directory.addTenant(number, tenant);
+    this.out.name(NameType.TENANT, number, 0, tenant);
+    this.#announceRules(number, tenant);
+    return number;
   }
 
-  /** Rules that changed since the journal was written take over from here; journaled with the tenant's next unit. */
+  /** Journals the rules under which the tenant's readings are judged from here on. */
+  #announceRules(number: number, tenant: string): void {
+    const rules = this.#plans.get(tenant)?.rules ?? [];
+    this.alerts.setRules(number, tenant, rules, this.arrivalMs);
+    this.out.name(NameType.RULES, number, number, JSON.stringify(rules));
+  }
+
+  /** Rules of known tenants that are others than before take over from here. */
   adoptRules(): void {
     for (let number = 0; number < this.directory.tenantCount; number++) {
       const tenant = this.directory.tenant(number);
       const rules = this.#plans.get(tenant)?.rules ?? [];
-      if (JSON.stringify(rules) !== JSON.stringify(this.alerts.rulesOf(number))) this.#changedRules.add(number);
+      if (JSON.stringify(rules) !== JSON.stringify(this.alerts.rulesOf(number))) this.#announceRules(number, tenant);
     }
   }
 
@@ -121,7 +133,7 @@ export class Applier {
   meter(tenantNumber: number, id: unknown, datalogger: number, split: boolean): number {
     if (!isId(id)) return METER_INVALID;
     const known = this.directory.meterNumber(tenantNumber, id);
-    if (known >= 0) return split && this.directory.meterOwner(known) !== datalogger ? METER_ELSEWHERE : known;
+    if (known >= 0) return split && !this.#owns(tenantNumber, known, id, datalogger) ? METER_ELSEWHERE : known;
     const tenant = this.directory.tenant(tenantNumber);
     const plan = this.#plans.get(tenant);
     if (plan === undefined || this.directory.meterCountOf(tenantNumber) >= plan.maxMeters) return METER_LIMIT;
@@ -133,11 +145,23 @@ export class Applier {
     return number;
   }
 
+  /** Whether a meter of a client that is spread over shards is the datalogger's; one that nobody has sent yet may become so. */
+  #owns(tenantNumber: number, meter: number, id: string, datalogger: number): boolean {
+    const owner = this.directory.meterOwner(meter);
+    if (owner !== NONE) return owner === datalogger;
+    return this.claims?.claim(this.directory.tenant(tenantNumber), id, this.directory.datalogger(datalogger).id) !== false;
+  }
+
+  /** Opens a meter that nobody has sent yet, so that it can be missed; not where it is known, or the tenant may have no more. */
+  expectMeter(tenantNumber: number, id: string): void {
+    if (this.directory.meterNumber(tenantNumber, id) < 0) this.meter(tenantNumber, id, NONE, false);
+  }
+
   openMeter(number: number, tenantNumber: number, id: string, owner: number, settingsNumber: number): void {
     const timeline = this.settings[settingsNumber]!;
     this.directory.addMeter(number, tenantNumber, id, owner, settingsNumber);
     this.book.open(number, timeline);
-    this.alerts.open(number, tenantNumber, id, timeline[0]!.settings);
+    this.alerts.open(number, tenantNumber, id, timeline[0]!.settings, this.arrivalMs);
   }
 
   /** A known meter is judged by other settings from here on, which are the same for all that it has sent. */
@@ -219,7 +243,17 @@ export class Applier {
   #judgeAlerts(meter: number, ts: number): void {
     const { only } = this.book.timeline(meter);
     if (only === null) this.alerts.use(meter, this.book.settings(meter, ts));
-    this.alerts.judge(meter, this.book, this.out, this.#ruleNumber);
+    this.alerts.judge(meter, this.book, this.out, this.#ruleNumber, this.arrivalMs);
+  }
+
+  /** Decides what time alone decides up to `nowMs`. Returns how many rules on meters it moved on; their rows are in the open unit. */
+  tick(nowMs: number): number {
+    return this.alerts.tick(nowMs, this.out, this.#ruleNumber);
+  }
+
+  /** One move of a tick, on replay. */
+  tickAgain(meter: number, rule: number, on: number): void {
+    this.alerts.tickAgain(meter, this.directory.rule(rule), on, this.arrivalMs, this.out, this.#ruleNumber);
   }
 
   /**
@@ -271,7 +305,7 @@ export class Applier {
     else if (type === NameType.SETTINGS) this.addSettings(number, text);
     else if (type === NameType.METER_SETTINGS) this.adoptSettings(number, detail);
     else if (type === NameType.RULES)
-      this.alerts.setRules(number, this.directory.tenant(number), JSON.parse(text) as TenantPlan["rules"]);
+      this.alerts.setRules(number, this.directory.tenant(number), JSON.parse(text) as TenantPlan["rules"], this.arrivalMs);
   }
 
   /** In a unit the name stands behind the reading whose alert needed it, so the replay of that reading has given the number already. */

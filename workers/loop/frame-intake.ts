@@ -219,6 +219,7 @@ export class FrameIntake {
     unit.hashA = hashA;
     unit.hashB = hashB;
     this.#applier.datalogger = datalogger;
+    this.#applier.arrivalMs = arrivalMs;
     this.#applier.out.beginUnit(type, arrivalMs, datalogger, seq, hashA, hashB);
   }
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../../engine/base/clock.js";
 import type { Disk } from "../../engine/base/disk.js";
-import { EntryWriter } from "../../engine/base/entries.js";
+import { EntryWriter, NONE, UnitType } from "../../engine/base/entries.js";
 import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import type { TenantPlan } from "../../engine/base/settings.js";
@@ -11,7 +11,7 @@ import { Journal, type JournalOptions } from "../journal/journal.js";
 import { loadSnapshot } from "../journal/snapshot.js";
 import { MeterBook } from "../state/book.js";
 import { Directory } from "../state/directory.js";
-import { adoptSettings } from "./adopt-settings.js";
+import { adoptPlans } from "./adopt-plans.js";
 import { Applier } from "./applier.js";
 import { Replayer } from "./recover.js";
 import { ShardLoop } from "./shard-loop.js";
@@ -32,6 +32,8 @@ export interface OpenOptions {
   name: string;
   plans: readonly TenantPlan[];
   splitTenants: ReadonlySet<string>;
+  /** See AdoptOptions. */
+  isHome(tenant: string): boolean;
   /** Shared by all shards; null where no client is spread over them. */
   claims: MeterClaims | null;
   ack: "durable" | "stored";
@@ -82,18 +84,22 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
   assertReaches(journal, from, directory);
   const replayer = new Replayer(applier, snapshot === null ? 0 : restoreSections(applier, snapshot.sections));
   for await (const units of journal.replay(from)) replayer.replay(units);
-  adoptSettings(applier, options.plans, clock.nowMs(), (units) => journal.append(units));
+  const write = (units: Uint8Array) => journal.append(units);
+  const nowMs = clock.nowMs();
+  adoptPlans(applier, options.plans, { type: UnitType.START, nowMs, isHome: options.isHome, write });
   journal.commit();
-  applier.adoptRules();
+  applier.alerts.startClock(nowMs);
   if (options.claims !== null) claimMeters(applier, options.claims, options.splitTenants);
   const stored = Math.max(replayer.stored, journal.first);
   const sink = options.openSink(applier.directory);
+  const told = { ...applier.told };
   loop = new ShardLoop(
     { clock, input: options.input, output: options.output, journal, sink },
     {
       ack: options.ack,
       journalMaxBytes: options.journalMaxBytes,
       splitTenants: options.splitTenants,
+      isHome: options.isHome,
       stored,
       backlogRows: await backlog(journal, stored),
       onFailed: (error) => options.onFailed(asMeterstormError(error)),
@@ -102,6 +108,9 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
     },
     applier,
   );
+  // Nothing of a snapshot that does not say so is told again: it was told by those who wrote it.
+  const toldFrom = Math.max(Number.isNaN(told.from) ? from : told.from, journal.first);
+  await tellAgain(loop, journal, toldFrom, told.position);
   const snapshots = new SnapshotKeeper({
     disk,
     clock,
@@ -135,6 +144,14 @@ async function backlog(journal: Journal, stored: number): Promise<number> {
   return rows;
 }
 
+async function tellAgain(loop: ShardLoop, journal: Journal, from: number, keptTo: number): Promise<void> {
+  let base = from;
+  for await (const units of journal.replay(from)) {
+    loop.tellAgain(units, base, keptTo);
+    base += units.length;
+  }
+}
+
 /** Claims again what the journal says; nobody else can have it, since no frame is taken before all shards are open. */
 function claimMeters(applier: Applier, claims: MeterClaims, splitTenants: ReadonlySet<string>): void {
   const { directory } = applier;
@@ -143,7 +160,9 @@ function claimMeters(applier: Applier, claims: MeterClaims, splitTenants: Readon
     const number = directory.tenantNumber(tenant);
     if (number < 0) continue;
     for (const [id, meter] of directory.metersOf(number)) {
-      claims.claim(tenant, id, directory.datalogger(directory.meterOwner(meter)).id);
+      const owner = directory.meterOwner(meter);
+      // Nobody has sent it yet.
+      if (owner !== NONE) claims.claim(tenant, id, directory.datalogger(owner).id);
     }
   }
 }

@@ -22,6 +22,7 @@ const COMPARED: ReadonlySet<number> = new Set([
   Kind.PERIOD,
   Kind.ALERT,
   Kind.EXCHANGE,
+  Kind.TICKED,
 ]);
 
 /** A byte order mark at the beginning of a name is part of it. */
@@ -63,6 +64,8 @@ export class Replayer {
     const datalogger = u32[4]!;
     const out = this.#applier.out;
     this.#applier.datalogger = datalogger;
+    this.#applier.arrivalMs = f64[1]!;
+    if (u32[0]! >>> 8 === UnitType.START) this.#applier.alerts.started(f64[1]!);
     out.reset();
     for (let at = entryBytes(views, 0); at < bytes.length; at += entryBytes(views, at)) {
       const word = at >> 2;
@@ -75,7 +78,9 @@ export class Replayer {
         const withdrawn = ((u32[word]! >>> 8) & ExchangeInfo.WITHDRAWN) !== 0;
         const [ts, final, start] = [f64[double + 1]!, f64[double + 2]!, f64[double + 3]!];
         this.#applier.applyExchange(u32[word + 1]!, ts, final, start, u32[word + 8]!, withdrawn);
-      } else if (kind === Kind.STORED) this.stored = f64[double + 1]!;
+      } else if (kind === Kind.TICKED) this.#applier.tickAgain(u32[word + 1]!, u32[word + 2]!, u32[word]! >>> 8);
+      else if (kind === Kind.STORED) this.stored = f64[double + 1]!;
+      else if (kind === Kind.TOLD) [this.#applier.told.from, this.#applier.told.position] = [f64[double + 1]!, f64[double + 2]!];
     }
     this.#applier.takeLate();
     compare(bytes, out.bytes());

@@ -1,12 +1,13 @@
 import type { Clock } from "../../engine/base/clock.js";
-import { entryBytes, Kind, NONE, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { NONE, UnitType } from "../../engine/base/entries.js";
 import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
+import type { TenantPlan } from "../../engine/base/settings.js";
 import { Input, type Origin, Outcome } from "../../engine/memory/protocol.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
-import { alertTransition } from "./alert-json.js";
+import { adoptPlans, checkPlans } from "./adopt-plans.js";
 import type { Detail } from "./answer.js";
 import { Answers } from "./answers.js";
 import type { Applier } from "./applier.js";
@@ -20,6 +21,8 @@ import { Pace } from "./pace.js";
 import { answerQuery } from "./queries.js";
 import { createSession, type Session } from "./sessions.js";
 import { type Content, SinkPump } from "./sink-pump.js";
+import { Telling } from "./telling.js";
+import { Ticks } from "./ticks.js";
 
 /** Payload bytes and milliseconds after which a step ends, so that acks, disk and store get their turn. */
 const STEP_BYTES = 256 * 1024;
@@ -38,6 +41,8 @@ export interface ShardOptions {
   ack: "durable" | "stored";
   journalMaxBytes: number;
   splitTenants: ReadonlySet<string>;
+  /** See AdoptOptions. */
+  isHome(tenant: string): boolean;
   /** Position that the store already has, and rows of readings that the journal has behind it. */
   stored: number;
   backlogRows: number;
@@ -46,11 +51,6 @@ export interface ShardOptions {
   /** See BesidePorts. */
   audits: boolean;
   random(): number;
-}
-
-interface PendingAlert {
-  position: number;
-  json: string;
 }
 
 /**
@@ -69,7 +69,8 @@ export class ShardLoop {
   readonly #costs = new Costs();
   readonly #batches: Batches;
   readonly #pace: Pace;
-  readonly #alerts: PendingAlert[] = [];
+  readonly #telling: Telling;
+  readonly #ticks: Ticks;
   readonly #u32: Uint32Array;
   readonly #f64: Float64Array;
   readonly counters = new Counters();
@@ -85,6 +86,8 @@ export class ShardLoop {
     this.#applier = applier;
     this.#intake = new FrameIntake(applier, this.counters, options.splitTenants, () => this.#unitOver());
     this.#outbox = new Outbox(ports.output);
+    this.#telling = new Telling(applier, this.counters, this.#outbox);
+    this.#ticks = new Ticks(ports.clock, applier);
     this.#batches = new Batches(ports.input);
     this.#answers = new Answers(this.#outbox, applier.directory, this.#sessions, (detail) => this.beside.mustWait(detail));
     this.#pace = new Pace({ clock: ports.clock, oldestLiveMs: () => this.#batches.oldestLiveMs });
@@ -119,6 +122,31 @@ export class ShardLoop {
     this.beside.start();
   }
 
+  /** Tells again of the alert transitions in these journaled units, which begin at `base`; all up to `keptTo` are kept elsewhere. */
+  tellAgain(units: Uint8Array, base: number, keptTo: number): void {
+    this.#telling.again(units, base, keptTo);
+  }
+
+  /**
+   * Whether `adopt` would take these plans. Between batches.
+   * @throws MeterstormError `settings_changed`
+   */
+  check(plans: readonly TenantPlan[]): void {
+    checkPlans(this.#applier, plans);
+  }
+
+  /**
+   * Goes on by what the configuration says now. Between batches; what was taken before is judged by what was said before.
+   * @throws MeterstormError `settings_changed`; nothing has changed then
+   */
+  adopt(plans: readonly TenantPlan[]): void {
+    const { journal, clock } = this.#ports;
+    const write = (units: Uint8Array) => journal.append(units);
+    const { isHome } = this.#options;
+    adoptPlans(this.#applier, plans, { type: UnitType.CONTROL, nowMs: clock.nowMs(), isHome, write });
+    journal.commit();
+  }
+
   /** Takes one batch. Returns how many records it took; 0: there is nothing to do, or no room for it in the journal or before it. */
   step(): number {
     const { input, journal, clock } = this.#ports;
@@ -128,6 +156,8 @@ export class ShardLoop {
     }
     const out = this.#applier.out;
     out.reset();
+    const ticked = this.#ticks.run();
+    if (ticked > 0) this.#telling.written(journal.appended);
     let taken = 0;
     const most = journal.appended + limits.maxVolatileBytes;
     const endMs = clock.monotonicMs() + STEP_MS;
@@ -138,19 +168,19 @@ export class ShardLoop {
       bytes += input.payloadBytes;
       if (clock.monotonicMs() >= endMs) break;
     }
-    if (taken === 0) {
+    if (taken === 0 && ticked === 0) {
       this.settle();
       return 0;
     }
     input.take();
-    if (this.#unwrittenStored) this.#writeStored();
+    if (this.#unwrittenStored || (this.#telling.isUnwritten && out.length > 0)) this.#writeReached();
     if (out.length > 0) journal.append(out.bytes());
     this.#batches.end(journal.appended);
     journal.commit();
     this.#costs.report(this.#outbox);
     this.settle();
     if (this.#applier.late.size > 0) this.beside.mender.notify();
-    return taken;
+    return taken + ticked;
   }
 
   /**
@@ -169,9 +199,7 @@ export class ShardLoop {
     const safe = this.#options.ack === "stored" ? Math.min(durable, this.pump.position) : durable;
     this.#batches.free(durable, (arrivalMs) => this.#pace.live(arrivalMs));
     this.#answers.release(safe);
-    while (this.#alerts.length > 0 && this.#alerts[0]!.position <= durable) {
-      this.#outbox.sendText(Outcome.ALERT, 0, 0, 0, this.#alerts.shift()!.json);
-    }
+    this.#telling.tell(durable);
     this.#outbox.publish();
   }
 
@@ -228,6 +256,9 @@ export class ShardLoop {
       case Input.QUERY:
         this.#query(input.id, this.#payloadText());
         return;
+      case Input.TOLD:
+        this.#telling.kept(input.number);
+        return;
     }
   }
 
@@ -239,7 +270,7 @@ export class ShardLoop {
   /** A unit of a frame that goes on: what is written goes to the journal, so that the writer stays small. */
   #unitOver(): void {
     const { out } = this.#applier;
-    this.#collectAlerts(this.#position);
+    this.#telling.written(this.#ports.journal.appended);
     this.#ports.journal.append(out.bytes());
     out.reset();
   }
@@ -289,7 +320,7 @@ export class ShardLoop {
     const position = this.#position;
     const detail = this.#detail(rejects, session.dataloggerNumber, spentMs);
     this.#answers.frame(position, session, seq, input.payloadBytes, input.number, detail);
-    this.#collectAlerts(position);
+    this.#telling.written(this.#ports.journal.appended);
     if (late === 0) this.#batches.live(input.number);
     const isLate = 2 * late > count;
     if (isLate === session.isLate || taken === Taken.NOTHING) return;
@@ -321,7 +352,7 @@ export class ShardLoop {
       const { datalogger } = this.#applier;
       const detail = this.#detail(rejects, datalogger, clock.monotonicMs() - startMs);
       this.#answers.post(position, input.id, datalogger, seq, accepted, input.number, detail);
-      this.#collectAlerts(position);
+      this.#telling.written(this.#ports.journal.appended);
       if (this.#intake.late > 0) this.#late(origin.tenant);
     }
     this.#costs.add(input.extra, payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
@@ -329,19 +360,6 @@ export class ShardLoop {
 
   #late(client: string): void {
     this.beside.late(this.#applier.directory.tenantNumber(client), this.#ports.input.extra);
-  }
-
-  /** Alert transitions of the unit that was just written: told to the main thread once they are durable. */
-  #collectAlerts(position: number): void {
-    const transitions = this.#applier.takeTransitions();
-    if (transitions === 0) return;
-    const views = viewsOf(this.#applier.out.bytes());
-    for (let at = this.#applier.out.lastUnit; at < views.u8.length; at += entryBytes(views, at)) {
-      if ((views.u32[at >> 2]! & 0xff) !== Kind.ALERT) continue;
-      const transition = alertTransition(views, at, this.#applier.directory);
-      this.counters.transition(transition.tenant, transition.state);
-      this.#alerts.push({ position, json: JSON.stringify(transition) });
-    }
   }
 
   #onStored({ readings, repairedRows }: Content): void {
@@ -352,11 +370,13 @@ export class ShardLoop {
     if (this.#options.ack === "stored") this.settle();
   }
 
-  /** Remembers in the journal how far the store is, along with the next batch: a restart resends little. */
-  #writeStored(): void {
+  /** Remembers in the journal how far the store is, and who is told, along with the next batch: a restart resends and tells again little. */
+  #writeReached(): void {
     const { out } = this.#applier;
+    const position = this.#position;
     out.beginUnit(UnitType.CONTROL, this.#ports.clock.nowMs(), NONE, 0, 0, 0);
-    out.stored(this.pump.position);
+    if (this.#unwrittenStored) out.stored(this.pump.position);
+    if (this.#telling.isUnwritten) this.#telling.write(position);
     out.endUnit(0);
     this.#unwrittenStored = false;
   }

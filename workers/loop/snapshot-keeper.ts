@@ -74,7 +74,7 @@ export class SnapshotKeeper {
     const { disk, directory, journal, applier } = this.#options;
     const position = journal.appended;
     if (position === this.#position) return;
-    const sections = snapshotSections(applier, stored);
+    const sections = snapshotSections(applier, stored, position);
     await journal.committed(position);
     await writeSnapshot(disk, directory, position, sections);
     this.#position = position;
@@ -82,11 +82,12 @@ export class SnapshotKeeper {
     await this.release(stored);
   }
 
-  /** Deletes journal files that both the store and the snapshot have passed long enough ago, or at all when the budget is short. */
+  /** Deletes journal files that the store, the snapshot and whoever is told of alerts have passed long enough ago, or at all when the budget is short. */
   async release(stored: number): Promise<void> {
-    const { journal, keepMs, maxBytes } = this.#options;
+    const { journal, applier, keepMs, maxBytes } = this.#options;
     journal.released(stored);
     const isShort = journal.bytesOnDisk > maxBytes * KEEP_SHARE;
-    await journal.release(Math.min(stored, this.#position), isShort ? 0 : keepMs);
+    // What may have to be told again is read from the journal then.
+    await journal.release(Math.min(stored, this.#position, applier.told.from), isShort ? 0 : keepMs);
   }
 }

@@ -7,11 +7,13 @@ import type { Applier } from "./applier.js";
 
 /**
  * A shard's state as sections of a snapshot: the names as NAME entries in order of their numbers, the
- * dataloggers' sequences, the owners of meters, the meters' and the alerts' state, the late inputs that wait, and the stored position.
+ * dataloggers' sequences, the owners of meters, the meters' and the alerts' state, the late inputs that wait, the stored position, and
+ * what of the alert transitions is kept elsewhere. `position`: where the state stands in the journal.
  */
-export function snapshotSections(applier: Applier, stored: number): SnapshotSection[] {
+export function snapshotSections(applier: Applier, stored: number, position: number): SnapshotSection[] {
+  const { told } = applier;
   return [
-    { name: "stored", parts: [bytesOf(new Float64Array([stored]))] },
+    { name: "stored", parts: [bytesOf(new Float64Array([stored, Math.min(told.from, position), told.position]))] },
     { name: "names", parts: [namesOf(applier)] },
     { name: "dataloggers", parts: dataloggersOf(applier) },
     { name: "owners", parts: [ownersOf(applier)] },
@@ -40,7 +42,10 @@ export function restoreSections(applier: Applier, sections: ReadonlyMap<string, 
   applier.book.restore(partsOf(section("meters")));
   applier.alerts.restore(partsOf(section("alerts")));
   applier.late.decode(doublesOf(section("late")));
-  return doublesOf(section("stored"))[0] ?? 0;
+  const [stored = 0, from = Number.NaN, told = 0] = doublesOf(section("stored"));
+  applier.told.from = from;
+  applier.told.position = told;
+  return stored;
 }
 
 /** A byte order mark at the beginning of a name is part of it. */

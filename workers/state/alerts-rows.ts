@@ -1,11 +1,16 @@
 import { decimalParts } from "../../engine/base/decimal.js";
 import type { MeterSettings } from "../../engine/base/settings.js";
-import { type CompiledRule, type Observation, On } from "../kernels/alert.js";
+import type { Observation } from "../kernels/alert.js";
+import { type CompiledRule, On } from "../kernels/alert-rule.js";
 import { grown } from "./alerts-slots.js";
 
 /** What a meter's rules look at, as bits: 1 << On of each rule. */
 export const PERIOD_KINDS = (1 << On.QUARTER) | (1 << On.HOUR) | (1 << On.DAY);
 export const ENERGY_KINDS = PERIOD_KINDS | (1 << On.DELTA) | (1 << On.RATE);
+/** What needs the newest reading's arrival, ts or flags even while nothing is out of order. */
+export const NEWEST_KINDS = (1 << On.FLAG) | (1 << On.NODATA);
+/** What needs no energy. */
+export const IMMEDIATE_KINDS = (1 << On.VALUE) | (1 << On.FLAG) | (1 << On.NODATA);
 
 /** f64 per row: ts (NaN: none is held), delta, span, quarter, hour, day of the held reading; then power, digits, divisor of the value. */
 const FIELDS = 9;
@@ -16,11 +21,17 @@ export class AlertRows {
   start = new Uint32Array(64);
   count = new Uint32Array(64);
   kinds = new Uint8Array(64);
+  /** The meter's number. */
+  meter = new Uint32Array(64);
+  /** Of the newest live reading: when it arrived, its ts, and its flags before the look-ahead. NaN: there was none, or none since it has rules. */
+  arrived = new Float64Array(64);
+  newest = new Float64Array(64);
+  flags = new Uint16Array(64);
   #numbers = new Float64Array(64 * FIELDS);
   readonly #free: number[] = [];
   #used = 0;
 
-  take(): number {
+  take(meter: number): number {
     const row = this.#free.pop() ?? this.#used++;
     let size = this.start.length;
     while (size <= row) size *= 2;
@@ -28,10 +39,24 @@ export class AlertRows {
       this.start = grown(this.start, new Uint32Array(size));
       this.count = grown(this.count, new Uint32Array(size));
       this.kinds = grown(this.kinds, new Uint8Array(size));
+      this.meter = grown(this.meter, new Uint32Array(size));
+      this.arrived = grown(this.arrived, new Float64Array(size));
+      this.newest = grown(this.newest, new Float64Array(size));
+      this.flags = grown(this.flags, new Uint16Array(size));
       this.#numbers = grown(this.#numbers, new Float64Array(size * FIELDS));
     }
     this.release(row);
+    this.meter[row] = meter;
+    this.arrived[row] = Number.NaN;
+    this.newest[row] = Number.NaN;
+    this.flags[row] = 0;
     return row;
+  }
+
+  /** How far the meter's own time is behind the engine's clock; Infinity: it has none yet. */
+  lagMs(row: number): number {
+    const lagMs = this.arrived[row]! - this.newest[row]!;
+    return lagMs >= 0 ? lagMs : Number.isNaN(lagMs) ? Number.POSITIVE_INFINITY : 0;
   }
 
   setScale(row: number, settings: MeterSettings): void {

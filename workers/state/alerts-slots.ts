@@ -1,4 +1,5 @@
-import { type AlertSlots, AlertState, type CompiledRule } from "../kernels/alert.js";
+import { type AlertSlots, AlertState } from "../kernels/alert.js";
+import type { CompiledRule } from "../kernels/alert-rule.js";
 
 /**
  * The state machines of all (rule, meter), in runs: those of one meter lie side by side. A run that is
@@ -8,18 +9,32 @@ export class SlotRuns implements AlertSlots {
   state = new Uint8Array(64);
   since = new Float64Array(64);
   began = new Float64Array(64);
+  /** What was known last while it is not OK; NaN: nothing. */
+  last = new Float64Array(64);
+  /** Of the incident that goes on, index into the rule's levels. */
+  level = new Uint8Array(64);
+  /** The meter's row. */
+  row = new Uint32Array(64);
   readonly rule: CompiledRule[] = [];
   readonly #free = new Map<number, number[]>();
   #used = 0;
 
+  /** Slots that there are, those given back included. */
+  get count(): number {
+    return this.#used;
+  }
+
   /** First slot of a run for these rules, all of them OK. */
-  take(rules: readonly CompiledRule[]): number {
+  take(row: number, rules: readonly CompiledRule[]): number {
     const start = this.#free.get(rules.length)?.pop() ?? this.#extend(rules.length);
     rules.forEach((rule, index) => {
       this.rule[start + index] = rule;
+      this.row[start + index] = row;
       this.state[start + index] = AlertState.OK;
       this.since[start + index] = 0;
       this.began[start + index] = 0;
+      this.last[start + index] = Number.NaN;
+      this.level[start + index] = 0;
     });
     return start;
   }
@@ -39,6 +54,9 @@ export class SlotRuns implements AlertSlots {
       this.state = grown(this.state, new Uint8Array(size));
       this.since = grown(this.since, new Float64Array(size));
       this.began = grown(this.began, new Float64Array(size));
+      this.last = grown(this.last, new Float64Array(size));
+      this.level = grown(this.level, new Uint8Array(size));
+      this.row = grown(this.row, new Uint32Array(size));
     }
     return start;
   }

@@ -3,14 +3,35 @@ import type { Rule } from "../../engine/base/settings.js";
 import { emptyObservation, type Observation } from "../kernels/alert.js";
 import type { EndedPeriod } from "./alerts-periods.js";
 
-/** All that a meter's alerts remember. Slots that are OK are left out. */
+/** What the alerts remember beside the meters. */
+export interface SavedHead {
+  startedMs: number;
+  /** By tenant: since when it has its rules, by their keys. */
+  from: readonly (readonly (readonly [string, number])[])[];
+}
+
+export interface SavedSlot {
+  rule: Rule;
+  state: number;
+  since: number;
+  began: number;
+  last: number;
+  level: number;
+}
+
+/** All that a meter's alerts remember. Slots that are OK and of which nothing is to be remembered are left out. */
 export interface SavedMeter {
   meter: number;
   /** The reading whose energy waits for its look-ahead. */
   held: Observation | null;
   judged: readonly number[];
   waiting: readonly EndedPeriod[];
-  slots: readonly { rule: Rule; state: number; since: number; began: number }[];
+  slots: readonly SavedSlot[];
+  arrived: number;
+  newest: number;
+  flags: number;
+  /** Whether a rule needs these three while it is OK. */
+  needsNewest: boolean;
 }
 
 const PIECE_BYTES = 64 * 1024;
@@ -19,10 +40,12 @@ const PIECE_BYTES = 64 * 1024;
  * Pieces of a snapshot: first JSON, the rules that are referred to by their place in it; then numbers, f64
  * little-endian, whole meters in each piece:
  *
- *     meter | held 0 or 1 | ts delta span quarter hour day (if held) | judged × 3
- *     waiting n | period start end energy (n times) | slots n | rule state since began (n times)
+ *     meter | held 0 or 1 | ts delta span quarter hour day (if held) | judged × 3 | arrived newest flags
+ *     waiting n | period start end energy (n times) | slots n | rule state since began last level (n times)
+ *
+ * Version 1 had neither what stands behind `judged` nor `last` and `level`.
  */
-export function writeAlerts(meters: Iterable<SavedMeter>): Uint8Array[] {
+export function writeAlerts(head: SavedHead, meters: Iterable<SavedMeter>): Uint8Array[] {
   const rules = new Map<Rule, number>();
   const pieces: Uint8Array[] = [];
   let numbers: number[] = [];
@@ -30,26 +53,39 @@ export function writeAlerts(meters: Iterable<SavedMeter>): Uint8Array[] {
     if (numbers.length > 0) pieces.push(new Uint8Array(new Float64Array(numbers).buffer));
     numbers = [];
   };
-  for (const { meter, held, judged, waiting, slots } of meters) {
-    if (held === null && waiting.length + slots.length === 0 && judged.every((end) => end === Number.NEGATIVE_INFINITY)) continue;
+  for (const { meter, held, judged, waiting, slots, arrived, newest, flags, needsNewest } of meters) {
+    const isQuiet = held === null && waiting.length + slots.length === 0 && !needsNewest;
+    if (isQuiet && judged.every((end) => end === Number.NEGATIVE_INFINITY)) continue;
     numbers.push(meter, held === null ? 0 : 1);
     if (held !== null) numbers.push(held.ts, held.delta, held.spanMs, held.quarter, held.hour, held.day);
-    numbers.push(...judged, waiting.length);
+    numbers.push(...judged, arrived, newest, flags, waiting.length);
     for (const { period, start, end, energy } of waiting) numbers.push(period, start, end, energy);
     numbers.push(slots.length);
-    for (const { rule, state, since, began } of slots) {
+    for (const { rule, state, since, began, last, level } of slots) {
       if (!rules.has(rule)) rules.set(rule, rules.size);
-      numbers.push(rules.get(rule)!, state, since, began);
+      numbers.push(rules.get(rule)!, state, since, began, last, level);
     }
     if (numbers.length * 8 >= PIECE_BYTES) flush();
   }
   flush();
-  return [new TextEncoder().encode(JSON.stringify({ version: 1, rules: [...rules.keys()] })), ...pieces];
+  return [new TextEncoder().encode(JSON.stringify({ version: 2, ...head, rules: [...rules.keys()] })), ...pieces];
 }
 
-/** @throws MeterstormError `snapshot_damaged`: the pieces are not what `writeAlerts` gives for meters below `meterCount` */
-export function* readAlerts(pieces: readonly Uint8Array[], meterCount: number): Generator<SavedMeter> {
-  const rules = readRules(pieces[0]);
+/** @throws MeterstormError `snapshot_damaged`, at the latest while the meters are gone through: the pieces are not what `writeAlerts` gives for meters below `meterCount` */
+export function readAlerts(
+  pieces: readonly Uint8Array[],
+  meterCount: number,
+): { head: SavedHead; meters: Generator<SavedMeter> } {
+  const { rules, isOld, startedMs, from } = readHeader(pieces[0]);
+  return { head: { startedMs, from }, meters: readMeters(pieces, meterCount, rules, isOld) };
+}
+
+function* readMeters(
+  pieces: readonly Uint8Array[],
+  meterCount: number,
+  rules: readonly Rule[],
+  isOld: boolean,
+): Generator<SavedMeter> {
   for (const piece of pieces.slice(1)) {
     if (piece.length % 8 !== 0) throw damaged("a piece that is cut");
     const numbers = new Float64Array(piece.slice().buffer);
@@ -67,26 +103,31 @@ export function* readAlerts(pieces: readonly Uint8Array[], meterCount: number): 
       if (!(meter >= 0 && meter < meterCount)) throw damaged(`meter ${meter} of ${meterCount}`);
       const held = next() === 1 ? readHeld(next) : null;
       const judged = times(3, next);
+      const [arrived, newest, flags] = isOld ? [Number.NaN, Number.NaN, 0] : [next(), next(), next()];
       const waiting = times(next(), () => ({ period: next(), start: next(), end: next(), energy: next() }));
       const slots = times(next(), () => {
         const index = next();
         const rule = rules[index];
         if (rule === undefined) throw damaged(`rule ${index} of ${rules.length}`);
-        return { rule, state: next(), since: next(), began: next() };
+        const [state, since, began] = [next(), next(), next()];
+        return { rule, state, since, began, last: isOld ? Number.NaN : next(), level: isOld ? 0 : next() };
       });
-      yield { meter, held, judged, waiting, slots };
+      yield { meter, held, judged, waiting, slots, arrived, newest, flags, needsNewest: false };
     }
   }
 }
 
-function readRules(piece: Uint8Array | undefined): Rule[] {
+function readHeader(piece: Uint8Array | undefined): SavedHead & { rules: Rule[]; isOld: boolean } {
   try {
-    const header = JSON.parse(new TextDecoder().decode(piece)) as { version?: unknown; rules?: unknown };
-    if (header.version === 1 && Array.isArray(header.rules)) return header.rules as Rule[];
+    const header = JSON.parse(new TextDecoder().decode(piece)) as Partial<SavedHead> & { version?: unknown; rules?: unknown };
+    const { version, rules, from, startedMs } = header;
+    // JSON has no −Infinity: an engine that has not started yet has null.
+    if ((version === 1 || version === 2) && Array.isArray(rules))
+      return { rules: rules as Rule[], isOld: version === 1, from: from ?? [], startedMs: startedMs ?? Number.NEGATIVE_INFINITY };
   } catch {
     // No JSON: said below.
   }
-  throw damaged("no header of version 1");
+  throw damaged("no header of version 2");
 }
 
 function readHeld(next: () => number): Observation {

@@ -3,27 +3,14 @@ import { type EntryWriter, entryBytes, Kind, viewsOf } from "../../engine/base/e
 import { Flag } from "../../engine/base/flags.js";
 import { globMatches } from "../../engine/base/glob.js";
 import type { MeterSettings, Rule } from "../../engine/base/settings.js";
-import {
-  AlertState,
-  advance,
-  type CompiledRule,
-  compileRule,
-  defers,
-  emptyObservation,
-  energyOf,
-  type LocalTime,
-  Move,
-  type Observation,
-  On,
-  retire,
-  sameCondition,
-  truthOf,
-} from "../kernels/alert.js";
-import { incidentId } from "./alerts-incident.js";
+import { AlertState, defers, emptyObservation, energyOf, type Observation } from "../kernels/alert.js";
+import { type CompiledRule, compileRule, type LocalTime, On, retire, ruleKey, sameCondition } from "../kernels/alert-rule.js";
+import { AlertClock } from "./alerts-clock.js";
+import { AlertMachines, type RuleNumber } from "./alerts-machines.js";
 import { EndedPeriods } from "./alerts-periods.js";
-import { AlertRows, ENERGY_KINDS, PERIOD_KINDS } from "./alerts-rows.js";
+import { AlertRows, ENERGY_KINDS, IMMEDIATE_KINDS, NEWEST_KINDS, PERIOD_KINDS } from "./alerts-rows.js";
 import { SlotRuns } from "./alerts-slots.js";
-import { readAlerts, type SavedMeter, writeAlerts } from "./alerts-snapshot.js";
+import { readAlerts, type SavedMeter, type SavedSlot, writeAlerts } from "./alerts-snapshot.js";
 
 /** What the book asks of whoever keeps the meters, about the live reading that was applied last. */
 export interface AlertSource {
@@ -33,18 +20,20 @@ export interface AlertSource {
   reportPeriods(meter: number, book: Pick<AlertBook, "period" | "periodsIn">): void;
 }
 
-/** Number of a rule's id in the entries; it writes the NAME of a new one. */
-export type RuleNumber = (ruleId: string, tenant: string) => number;
-
 interface TenantRules {
   name: string;
   rules: readonly Rule[];
+  /** Of rules for missing data, by key: since when the tenant has it, in epoch milliseconds. */
+  from: Map<string, number>;
   byZone: Map<string, CompiledRule[]>;
 }
 
+/** Rules on meters that one tick moves on, so that it lasts milliseconds when thousands of meters fall silent at once. */
+const MOVES_PER_TICK = 1000;
+
 /**
- * The alerts of a shard: which rules each meter has, and how far each stands. It is a function of the
- * settings, the rules and the sequence of live readings alone, so a replay writes the same transitions.
+ * The alerts of a shard: which rules each meter has, and how far each stands. It is a function of the settings, the rules, and
+ * the sequence of live readings, of ticks that moved something and of starts alone, so a replay writes the same transitions.
  *
  * Energy that the look-ahead may take back is held until the next reading has arrived, and judged then
  * with its own ts; so each rule sees its meter's event time run forwards. A reading that turned out to be
@@ -52,8 +41,6 @@ interface TenantRules {
  * is judged clear, whatever the amount.
  */
 export class AlertBook {
-  /** Transitions written since the start. */
-  transitions = 0;
   readonly #calendar: (zone: string) => LocalTime;
   readonly #tenants: TenantRules[] = [];
   /** By meter: its row + 1, 0 without rules. The one look-up that a meter without rules costs. */
@@ -64,19 +51,39 @@ export class AlertBook {
   readonly #rows = new AlertRows();
   readonly #slots = new SlotRuns();
   readonly #periods = new EndedPeriods();
+  readonly #machines: AlertMachines;
+  /** Null until time counts: not while a journal is replayed. */
+  #clock: AlertClock | null = null;
   readonly #seen = emptyObservation();
   readonly #held = emptyObservation();
 
   constructor(calendar: (zone: string) => LocalTime = calendarFor) {
     this.#calendar = calendar;
+    this.#machines = new AlertMachines(this.#rows, this.#slots, {
+      id: (meter) => this.#ids[meter]!,
+      settings: (meter) => this.#settings[meter]!,
+    });
+  }
+
+  /** Transitions written since the start. */
+  get transitions(): number {
+    return this.#machines.transitions;
   }
 
   /**
-   * The rules of a tenant from here on. A rule that stays, by its id, keeps its state on every meter, only a
-   * PENDING one begins anew when its condition changed; what fires under a rule that went resolves at the meter's next live reading.
+   * The rules of a tenant from here on, which is `nowMs` by the engine's clock. A rule that stays, by its id and what it looks at, keeps its
+   * state on every meter, only a PENDING one begins anew when its condition changed; what fires under a rule that went resolves at
+   * the meter's next live reading or the next tick.
    */
-  setRules(tenant: number, name: string, rules: readonly Rule[]): void {
-    this.#tenants[tenant] = { name, rules, byZone: new Map() };
+  setRules(tenant: number, name: string, rules: readonly Rule[], nowMs = Number.NEGATIVE_INFINITY): void {
+    const before = this.#tenants[tenant]?.from;
+    const missing = rules.filter(({ on }) => on === "nodata").map(ruleKey);
+    const from = new Map(missing.map((key) => [key, before?.get(key) ?? nowMs]));
+    this.#tenants[tenant] = { name, rules, from, byZone: new Map() };
+    this.#placeAll(tenant);
+  }
+
+  #placeAll(tenant: number): void {
     for (let meter = 0; meter < this.#ids.length; meter++)
       if (this.#tenantOf[meter] === tenant) this.#place(meter, this.#matching(meter));
   }
@@ -85,8 +92,44 @@ export class AlertBook {
     return this.#tenants[tenant]?.rules ?? [];
   }
 
-  /** Makes a meter known, or gives it other settings. Meters are numbered from 0 without gaps. */
-  open(meter: number, tenant: number, id: string, settings: MeterSettings): void {
+  /** The engine starts at this instant: no data is missed from before. */
+  started(nowMs: number): void {
+    this.#machines.startedMs = nowMs;
+  }
+
+  /** From here on time counts: `tick` finds what it decides. */
+  startClock(nowMs: number): void {
+    this.#clock = new AlertClock(this.#rows, this.#slots, this.#machines, nowMs);
+    this.#setAll();
+  }
+
+  /** Whether the last tick was cut short. */
+  get isBehind(): boolean {
+    return this.#clock?.isBehind ?? false;
+  }
+
+  /** Decides what time alone decides up to `nowMs`, of at most so many rules on meters. Returns how many of them it moved on. */
+  tick(nowMs: number, out: EntryWriter, ruleNumber: RuleNumber, most = MOVES_PER_TICK): number {
+    return this.#clock?.tick(nowMs, most, out, ruleNumber, () => this.#setAll()) ?? 0;
+  }
+
+  /** One move of a tick again, as its TICKED entry says it; it writes nothing where there is nothing to decide. */
+  tickAgain(meter: number, ruleId: string, on: number, nowMs: number, out: EntryWriter, ruleNumber: RuleNumber): void {
+    const row = (this.#rowOf[meter] ?? 0) - 1;
+    if (row < 0) return;
+    const slot = this.#run(row).find((each) => this.#slots.rule[each]!.on === on && this.#slots.rule[each]!.rule.id === ruleId);
+    if (slot !== undefined) this.#machines.tick(slot, nowMs, out, ruleNumber);
+  }
+
+  #setAll(): void {
+    for (let meter = 0; meter < this.#ids.length; meter++) {
+      const row = this.#rowOf[meter]! - 1;
+      if (row >= 0) this.#clock?.set(row);
+    }
+  }
+
+  /** Makes a meter known, at `nowMs` by the engine's clock, or gives it other settings. Meters are numbered from 0 without gaps. */
+  open(meter: number, tenant: number, id: string, settings: MeterSettings, nowMs = Number.NaN): void {
     if (meter >= this.#rowOf.length) {
       const wider = new Uint32Array(Math.max(meter + 1, this.#rowOf.length * 2));
       wider.set(this.#rowOf);
@@ -96,6 +139,10 @@ export class AlertBook {
     this.#ids[meter] = id;
     this.#settings[meter] = settings;
     this.#place(meter, this.#matching(meter));
+    const row = this.#rowOf[meter]! - 1;
+    if (row < 0 || !Number.isNaN(this.#rows.arrived[row]!)) return;
+    this.#rows.arrived[row] = nowMs;
+    this.#clock?.set(row);
   }
 
   /** The meter's live readings are from now on those of other settings, its rules and their state the same. */
@@ -114,12 +161,12 @@ export class AlertBook {
     return row >= 0 && (this.#rows.kinds[row]! & PERIOD_KINDS) !== 0;
   }
 
-  /** Judges the live reading that `source` applied last. */
-  judge(meter: number, source: AlertSource, out: EntryWriter, ruleNumber: RuleNumber): void {
+  /** Judges the live reading that `source` applied last and that arrived at `arrivalMs`. */
+  judge(meter: number, source: AlertSource, out: EntryWriter, ruleNumber: RuleNumber, arrivalMs?: number): void {
     if (!this.watches(meter)) return;
     if (this.watchesPeriods(meter)) source.reportPeriods(meter, this);
     source.observe(meter, this.#seen);
-    this.live(meter, this.#seen, out, ruleNumber);
+    this.live(meter, this.#seen, out, ruleNumber, arrivalMs);
   }
 
   /**
@@ -143,24 +190,30 @@ export class AlertBook {
     }
   }
 
-  /** Judges a live reading, after `period` was called for the rows that it wrote. Writes transitions to `out`. */
-  live(meter: number, seen: Observation, out: EntryWriter, ruleNumber: RuleNumber): void {
+  /** Judges a live reading, which arrived at `arrivalMs`, after `period` was called for the rows that it wrote. Writes transitions to `out`. */
+  live(meter: number, seen: Observation, out: EntryWriter, ruleNumber: RuleNumber, arrivalMs = seen.ts): void {
     const row = this.#rowOf[meter]! - 1;
     if (row < 0) return;
-    const kinds = this.#rows.kinds[row]!;
-    if ((kinds & (1 << On.VALUE)) !== 0) this.#judgeValue(meter, row, seen, out, ruleNumber);
-    if ((kinds & ENERGY_KINDS) === 0) return;
-    const heldTs = this.#rows.heldTs(row);
-    if (heldTs < seen.ts && (seen.previousFlags & Flag.SPIKE) === 0) {
-      this.#rows.held(row, this.#held);
-      this.#judgeEnergy(meter, row, this.#held, out, ruleNumber);
+    const rows = this.#rows;
+    const kinds = rows.kinds[row]!;
+    if ((kinds & IMMEDIATE_KINDS) !== 0) this.#judgeAtOnce(row, seen, arrivalMs, out, ruleNumber);
+    rows.arrived[row] = arrivalMs;
+    rows.newest[row] = seen.ts;
+    rows.flags[row] = seen.flags;
+    if ((kinds & ENERGY_KINDS) !== 0) {
+      const heldTs = rows.heldTs(row);
+      if (heldTs < seen.ts && (seen.previousFlags & Flag.SPIKE) === 0) {
+        rows.held(row, this.#held);
+        this.#judgeEnergy(row, this.#held, out, ruleNumber);
+      }
+      if (defers(this.#settings[meter]!, seen.flags)) {
+        rows.hold(row, seen);
+      } else {
+        rows.release(row);
+        this.#judgeEnergy(row, seen, out, ruleNumber);
+      }
     }
-    if (defers(this.#settings[meter]!, seen.flags)) {
-      this.#rows.hold(row, seen);
-    } else {
-      this.#rows.release(row);
-      this.#judgeEnergy(meter, row, seen, out, ruleNumber);
-    }
+    if (this.#clock !== null) this.#clock.set(row);
   }
 
   /** State and beginning of each rule of the meter that is not OK. */
@@ -172,41 +225,40 @@ export class AlertBook {
       .map((slot) => ({ rule: this.#slots.rule[slot]!.rule, state: this.#slots.state[slot]!, since: this.#slots.began[slot]! }));
   }
 
-  #judgeValue(meter: number, row: number, seen: Observation, out: EntryWriter, ruleNumber: RuleNumber): void {
-    const value = this.#rows.scaled(row, seen.value);
-    const end = this.#rows.start[row]! + this.#rows.count[row]!;
-    for (let slot = this.#rows.start[row]!; slot < end; slot++) {
-      if (this.#slots.rule[slot]!.on === On.VALUE) this.#step(meter, slot, value, seen.ts, seen.ts, out, ruleNumber);
-    }
-  }
-
-  #judgeEnergy(meter: number, row: number, seen: Observation, out: EntryWriter, ruleNumber: RuleNumber): void {
-    if ((this.#rows.kinds[row]! & PERIOD_KINDS) !== 0) this.#judgePeriods(meter, row, seen.ts, out, ruleNumber);
-    const end = this.#rows.start[row]! + this.#rows.count[row]!;
-    for (let slot = this.#rows.start[row]!; slot < end; slot++) {
-      const rule = this.#slots.rule[slot]!;
-      if (rule.on !== On.VALUE) this.#step(meter, slot, energyOf(rule, seen), seen.ts, seen.ts - 1, out, ruleNumber);
-    }
-  }
-
-  #judgePeriods(meter: number, row: number, untilMs: number, out: EntryWriter, ruleNumber: RuleNumber): void {
-    for (let ended = this.#periods.next(row, untilMs); ended !== undefined; ended = this.#periods.next(row, untilMs)) {
-      const end = this.#rows.start[row]! + this.#rows.count[row]!;
-      for (let slot = this.#rows.start[row]!; slot < end; slot++) {
-        if (this.#slots.rule[slot]!.on === On.QUARTER + ended.period)
-          this.#step(meter, slot, ended.energy, ended.end, ended.end - 1, out, ruleNumber);
+  /** Levels and arrivals at once; flags of the reading before, which this one has settled. */
+  #judgeAtOnce(row: number, seen: Observation, arrivalMs: number, out: EntryWriter, ruleNumber: RuleNumber): void {
+    const rows = this.#rows;
+    const end = rows.start[row]! + rows.count[row]!;
+    const newest = rows.newest[row]!;
+    for (let slot = rows.start[row]!; slot < end; slot++) {
+      const { on } = this.#slots.rule[slot]!;
+      if (on === On.VALUE) this.#machines.step(slot, rows.scaled(row, seen.value), seen.ts, seen.ts, out, ruleNumber);
+      else if (on === On.NODATA) this.#machines.arrived(slot, arrivalMs, out, ruleNumber);
+      else if (on === On.FLAG && newest < seen.ts) {
+        const flags = seen.previousTs === newest ? seen.previousFlags : rows.flags[row]!;
+        this.#machines.step(slot, flags, newest, newest, out, ruleNumber);
       }
     }
   }
 
-  #step(meter: number, slot: number, amount: number, ts: number, atMs: number, out: EntryWriter, ruleNumber: RuleNumber): void {
-    const rule = this.#slots.rule[slot]!;
-    const move = advance(this.#slots, slot, rule, truthOf(rule, amount, atMs), ts);
-    if (move === Move.NONE) return;
-    const { low, high } = incidentId(rule.tenant, this.#ids[meter]!, rule.rule.id, this.#slots.began[slot]!);
-    const number = ruleNumber(rule.rule.id, rule.tenant);
-    out.alert(meter, number, ts, amount, rule.threshold, move === Move.FIRE, rule.severity, low, high);
-    this.transitions++;
+  #judgeEnergy(row: number, seen: Observation, out: EntryWriter, ruleNumber: RuleNumber): void {
+    if ((this.#rows.kinds[row]! & PERIOD_KINDS) !== 0) this.#judgePeriods(row, seen.ts, out, ruleNumber);
+    const end = this.#rows.start[row]! + this.#rows.count[row]!;
+    for (let slot = this.#rows.start[row]!; slot < end; slot++) {
+      const rule = this.#slots.rule[slot]!;
+      if (((1 << rule.on) & ENERGY_KINDS) !== 0)
+        this.#machines.step(slot, energyOf(rule, seen), seen.ts, seen.ts - 1, out, ruleNumber);
+    }
+  }
+
+  #judgePeriods(row: number, untilMs: number, out: EntryWriter, ruleNumber: RuleNumber): void {
+    for (let ended = this.#periods.next(row, untilMs); ended !== undefined; ended = this.#periods.next(row, untilMs)) {
+      const end = this.#rows.start[row]! + this.#rows.count[row]!;
+      for (let slot = this.#rows.start[row]!; slot < end; slot++) {
+        if (this.#slots.rule[slot]!.on === On.QUARTER + ended.period)
+          this.#machines.step(slot, ended.energy, ended.end, ended.end - 1, out, ruleNumber);
+      }
+    }
   }
 
   #matching(meter: number): CompiledRule[] {
@@ -216,35 +268,39 @@ export class AlertBook {
     let compiled = tenant.byZone.get(zone);
     if (compiled === undefined) {
       const local = this.#calendar(zone);
-      compiled = tenant.rules.map((rule) => compileRule(rule, tenant.name, local));
+      compiled = tenant.rules.map((rule) => compileRule(rule, tenant.name, local, tenant.from.get(ruleKey(rule))));
       tenant.byZone.set(zone, compiled);
     }
     return compiled.filter(({ rule }) => globMatches(rule.meters, this.#ids[meter]!));
   }
 
-  /** Gives a meter these rules, and what still fires under others; states move over by the rules' ids. */
+  /** Gives a meter these rules, and what still fires under others; states move over by the rules' keys. */
   #place(meter: number, matching: readonly CompiledRule[]): void {
     const before = this.#rowOf[meter]! - 1;
     if (before < 0 && matching.length === 0) return;
     const old = before < 0 ? [] : this.#run(before).map((slot) => this.#saveSlot(slot));
-    const ids = new Set(matching.map(({ rule }) => rule.id));
-    const orphans = old.filter(({ rule, state }) => state >= AlertState.FIRING && !ids.has(rule.rule.id));
+    const keys = new Set(matching.map(({ rule }) => ruleKey(rule)));
+    const orphans = old.filter(({ rule, state }) => state >= AlertState.FIRING && !keys.has(ruleKey(rule.rule)));
     const rules = [...matching, ...orphans.map(({ rule }) => (rule.retired ? rule : retire(rule)))];
-    if (before >= 0) this.#slots.giveBack(this.#rows.start[before]!, this.#rows.count[before]!);
+    if (before >= 0) {
+      this.#slots.giveBack(this.#rows.start[before]!, this.#rows.count[before]!);
+      this.#clock?.forget(this.#rows.start[before]!, this.#rows.count[before]!);
+    }
     if (rules.length === 0) {
       if (before >= 0) this.#forgetRow(meter, before);
       return;
     }
-    const row = before >= 0 ? before : this.#rows.take();
+    const row = before >= 0 ? before : this.#rows.take(meter);
     this.#rows.setScale(row, this.#settings[meter]!);
     this.#rowOf[meter] = row + 1;
-    const start = this.#slots.take(rules);
+    const start = this.#slots.take(row, rules);
     this.#rows.setRun(row, start, rules);
-    const byId = new Map(old.map((saved) => [saved.rule.rule.id, saved]));
+    const byKey = new Map(old.map((saved) => [ruleKey(saved.rule.rule), saved]));
     rules.forEach((rule, index) => {
-      const saved = byId.get(rule.rule.id);
-      if (saved !== undefined) this.#fillSlot(start + index, saved.rule.rule, saved.state, saved.since, saved.began);
+      const saved = byKey.get(ruleKey(rule.rule));
+      if (saved !== undefined) this.#fillSlot(start + index, saved.rule.rule, saved);
     });
+    this.#clock?.set(row);
   }
 
   #forgetRow(meter: number, row: number): void {
@@ -257,64 +313,83 @@ export class AlertBook {
     return Array.from({ length: this.#rows.count[row]! }, (_, index) => this.#rows.start[row]! + index);
   }
 
-  #saveSlot(slot: number): { rule: CompiledRule; state: number; since: number; began: number } {
-    const { rule, state, since, began } = this.#slots;
-    return { rule: rule[slot]!, state: state[slot]!, since: since[slot]!, began: began[slot]! };
+  #saveSlot(slot: number): Omit<SavedSlot, "rule"> & { rule: CompiledRule } {
+    const { rule, state, since, began, last, level } = this.#slots;
+    const [inState, at] = [state[slot]!, since[slot]!];
+    return { rule: rule[slot]!, state: inState, since: at, began: began[slot]!, last: last[slot]!, level: level[slot]! };
   }
 
-  #fillSlot(slot: number, was: Rule, state: number, since: number, began: number): void {
+  #fillSlot(slot: number, was: Rule, { state, since, began, last, level }: Omit<SavedSlot, "rule">): void {
     if (state === AlertState.PENDING && !sameCondition(was, this.#slots.rule[slot]!.rule)) return;
     this.#slots.state[slot] = state;
     this.#slots.since[slot] = since;
     this.#slots.began[slot] = began;
+    this.#slots.last[slot] = last;
+    this.#slots.level[slot] = level;
   }
 
   /** The state of all meters; no more than 64 KiB of meters' records a piece. */
   snapshot(): Uint8Array[] {
-    return writeAlerts(this.#saved());
+    const from = this.#tenants.map((tenant) => [...tenant.from].filter(([, ms]) => Number.isFinite(ms)));
+    return writeAlerts({ startedMs: this.#machines.startedMs, from }, this.#saved());
   }
 
   *#saved(): Generator<SavedMeter> {
+    const rows = this.#rows;
     for (let meter = 0; meter < this.#ids.length; meter++) {
       const row = this.#rowOf[meter]! - 1;
       if (row < 0) continue;
-      const held = Number.isNaN(this.#rows.heldTs(row)) ? null : emptyObservation();
-      if (held !== null) this.#rows.held(row, held);
+      const held = Number.isNaN(rows.heldTs(row)) ? null : emptyObservation();
+      if (held !== null) rows.held(row, held);
       const slots = this.#run(row)
         .map((slot) => this.#saveSlot(slot))
-        .filter(({ state }) => state !== AlertState.OK)
-        .map(({ rule, state, since, began }) => ({ rule: rule.rule, state, since, began }));
+        .filter(({ state, since }) => state !== AlertState.OK || since !== 0)
+        .map((saved) => ({ ...saved, rule: saved.rule.rule }));
       const judged = [0, 1, 2].map((period) => this.#periods.judged(row, period));
-      yield { meter, held, judged, waiting: this.#periods.waiting(row), slots };
+      const [arrived, newest, flags] = [rows.arrived[row]!, rows.newest[row]!, rows.flags[row]!];
+      const needsNewest = (rows.kinds[row]! & NEWEST_KINDS) !== 0;
+      yield { meter, held, judged, waiting: this.#periods.waiting(row), slots, arrived, newest, flags, needsNewest };
     }
   }
 
   /**
-   * Takes over what `snapshot` gave, once rules are set and meters are open: by meter's number and rule's id, as if the
+   * Takes over what `snapshot` gave, once rules are set and meters are open: by meter's number and rule's key, as if the
    * present rules had been set then.
    * @throws MeterstormError `snapshot_damaged`
    */
   restore(pieces: readonly Uint8Array[]): void {
-    for (const saved of readAlerts(pieces, this.#ids.length)) {
-      const { meter } = saved;
-      const rules = this.#matching(meter);
-      const ids = new Set(rules.map(({ rule }) => rule.id));
-      const local = this.#calendar(this.#settings[meter]!.timezone);
-      const name = this.#tenants[this.#tenantOf[meter]!]?.name ?? "";
-      for (const { rule, state } of saved.slots)
-        if (state >= AlertState.FIRING && !ids.has(rule.id)) rules.push(retire(compileRule(rule, name, local)));
-      this.#place(meter, rules);
-      const row = this.#rowOf[meter]! - 1;
-      if (row < 0) continue;
-      if (saved.held !== null) this.#rows.hold(row, saved.held);
-      saved.judged.forEach((end, period) => {
-        this.#periods.setJudged(row, period, end);
-      });
-      for (const { period, start, end, energy } of saved.waiting) this.#periods.put(row, period, start, end, energy);
-      for (const { rule, state, since, began } of saved.slots) {
-        const slot = this.#run(row).find((candidate) => this.#slots.rule[candidate]!.rule.id === rule.id);
-        if (slot !== undefined) this.#fillSlot(slot, rule, state, since, began);
-      }
+    const { head, meters } = readAlerts(pieces, this.#ids.length);
+    this.#machines.startedMs = head.startedMs;
+    for (const [number, tenant] of this.#tenants.entries()) {
+      for (const [key, ms] of head.from[number] ?? []) if (tenant.from.has(key)) tenant.from.set(key, ms);
+      tenant.byZone.clear();
+      if (tenant.from.size > 0) this.#placeAll(number);
+    }
+    for (const saved of meters) this.#restoreMeter(saved);
+  }
+
+  #restoreMeter(saved: SavedMeter): void {
+    const { meter } = saved;
+    const rules = this.#matching(meter);
+    const keys = new Set(rules.map(({ rule }) => ruleKey(rule)));
+    const local = this.#calendar(this.#settings[meter]!.timezone);
+    const name = this.#tenants[this.#tenantOf[meter]!]?.name ?? "";
+    for (const { rule, state } of saved.slots)
+      if (state >= AlertState.FIRING && !keys.has(ruleKey(rule))) rules.push(retire(compileRule(rule, name, local)));
+    this.#place(meter, rules);
+    const row = this.#rowOf[meter]! - 1;
+    if (row < 0) return;
+    this.#rows.arrived[row] = saved.arrived;
+    this.#rows.newest[row] = saved.newest;
+    this.#rows.flags[row] = saved.flags;
+    if (saved.held !== null) this.#rows.hold(row, saved.held);
+    saved.judged.forEach((end, period) => {
+      this.#periods.setJudged(row, period, end);
+    });
+    for (const { period, start, end, energy } of saved.waiting) this.#periods.put(row, period, start, end, energy);
+    for (const each of saved.slots) {
+      const slot = this.#run(row).find((candidate) => ruleKey(this.#slots.rule[candidate]!.rule) === ruleKey(each.rule));
+      if (slot !== undefined) this.#fillSlot(slot, each.rule, each);
     }
   }
 }

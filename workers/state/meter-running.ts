@@ -91,6 +91,7 @@ export function fillObservation(window: MeterWindow, into: Observation): void {
   const from = older.type === RecordType.EXCHANGE && older.from < newer.from ? older.from : newer.from;
   into.spanMs = newer.at - from;
   into.flags = newer.flags;
+  into.previousTs = older.type === RecordType.READING ? older.ts : Number.NaN;
   into.previousFlags = older.type === RecordType.READING ? older.flags : 0;
   into.quarter = energy(window, 0);
   into.hour = energy(window, 1);
