@@ -11,6 +11,7 @@ const meters: MeterEntry[] = [
   { match: "power-*", settings: { ...defaults, kind: "power" } },
   { match: "gauge-*", settings: { ...defaults, kind: "gauge" } },
   { match: "interval-*", settings: { ...defaults, kind: "interval", interval: 900_000 } },
+  { match: "never-seen", settings: defaults },
   { match: "*", settings: defaults },
 ];
 export const METER_KINDS = ["plain", "bounded", "rolling", "net", "power", "gauge", "interval"];
@@ -35,7 +36,22 @@ const rules: Rule[] = [
   rule("step", "delta", 3, { severity: "critical" }),
   rule("lasting", "rate", 6, { forMs: 1_800_000, keepFiringMs: 1_800_000 }),
   rule("hourly", "hour", 9),
+  rule("climbing", "value", 1200, {
+    levels: [
+      { severity: "info", threshold: 1200 },
+      { severity: "warning", threshold: 1600 },
+      { severity: "critical", threshold: 1700 },
+    ],
+    severity: "info",
+  }),
+  rule("odd", "flag", 0, { threshold: null, flag: "SPIKE" }),
+  rule("silent", "nodata", 0, { threshold: null, forMs: 5_000 }),
 ];
+
+/** Rules that time alone moves too: when that is depends on when a reading came. */
+export const TIMED_RULES: ReadonlySet<string> = new Set(["lasting", "silent"]);
+/** A meter that is configured by name, and that nobody ever sends. */
+export const NEVER_SEEN = "never-seen";
 
 /** One client with rules and one without. */
 export const plans: TenantPlan[] = ["acme", "zeta"].map((id, i) => ({

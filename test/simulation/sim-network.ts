@@ -40,6 +40,7 @@ interface Queued {
 }
 
 export interface AlertTold {
+  key: string;
   ts: string;
   tenant: string;
   meter: string;
@@ -70,6 +71,8 @@ export class SimNetwork {
   readonly #clock: SimClock;
   readonly #watcher: Watcher;
   readonly #lane: Queued[] = [];
+  /** Alert transitions that were heard of and are not kept yet: a crash takes them away. */
+  readonly #heard: { position: number; alert: AlertTold }[] = [];
   readonly #connections = new Map<number, Connection>();
   #nextId = 1;
   ready = false;
@@ -133,9 +136,25 @@ export class SimNetwork {
     consumer.free(consumer.cursor);
   }
 
+  #hear(position: number, alert: AlertTold): void {
+    const last = this.#heard.at(-1)?.position ?? 0;
+    if (position <= last) throw new Error(`the alert ${alert.key} at ${position} was told after one at ${last}`);
+    this.#heard.push({ position, alert });
+  }
+
+  /** Keeps up to `count` of the alert transitions that were heard of, and says so. */
+  keep(count: number): void {
+    const kept = this.#heard.splice(0, count);
+    for (const { alert } of kept) this.#watcher.alert(alert);
+    const last = kept.at(-1);
+    if (last === undefined) return;
+    this.#clock.advance(1);
+    this.#lane.push({ type: Input.TOLD, id: 0, arrivalMs: last.position, payload: new Uint8Array(0) });
+  }
+
   #outcome({ type, id, extra, number, bytes, payloadAt, payloadBytes }: RingConsumer): void {
     const payload = bytes.slice(payloadAt, payloadAt + payloadBytes);
-    if (type === Outcome.ALERT) this.#watcher.alert(JSON.parse(decoder.decode(payload)) as AlertTold);
+    if (type === Outcome.ALERT) this.#hear(number, JSON.parse(decoder.decode(payload)) as AlertTold);
     const connection = this.#connections.get(id);
     if (connection === undefined) return;
     if (type === Outcome.CLOSE) throw new Error(`${connection.datalogger.name} was closed: ${extra} ${decoder.decode(payload)}`);

@@ -5,6 +5,8 @@ import type { MeterHistory, Sink, StoreOutcome } from "../../engine/store/interf
 import { unitBytes } from "../../workers/journal/block.js";
 import { Journal } from "../../workers/journal/journal.js";
 import type { OpenShard } from "../../workers/loop/open-shard.js";
+import { Telling } from "../../workers/loop/telling.js";
+import { AlertBook } from "../../workers/state/alerts.js";
 import { dressedDisk } from "../support/dressed-disk.js";
 import type { Life, Wrong } from "./life.js";
 
@@ -96,6 +98,19 @@ const skipsAUnit: Wrong = {
     };
   },
 };
+
+/** While the shard opens, or as long as it lives where that is not over, one of its methods does nothing. */
+function without<T extends object>(prototype: T, name: keyof T): Wrong {
+  return {
+    opening: () => {
+      const whole = prototype[name];
+      prototype[name] = (() => {}) as T[keyof T];
+      return () => {
+        prototype[name] = whole;
+      };
+    },
+  };
+}
 
 /** What was promised is not there any more. */
 const LOST = /was said to be safe after|was taken twice|other rows|(journal|snapshot)_damaged|journal_gap/;
@@ -223,6 +238,44 @@ export const wrongs: Record<string, { wrong: Wrong; found: RegExp }> = {
       },
     },
     found: OTHER,
+  },
+  "does not tell again, after a start, of alerts that nobody has kept": {
+    wrong: without(Telling.prototype, "again"),
+    found: /nobody was told/,
+  },
+  "lets go of what it would have to tell again": {
+    wrong: {
+      opened: ({ applier }) => {
+        Object.defineProperty(applier.told, "from", { get: () => Number.POSITIVE_INFINITY, set: () => {} });
+      },
+    },
+    found: /nobody was told/,
+  },
+  "takes an alert for kept as soon as it has told of it": {
+    wrong: {
+      options: (options, life) => {
+        let last = 0;
+        const output = new (class extends RingProducer {
+          override write(type: number, id: number, extra: number, number: number, first?: Uint8Array, second?: Uint8Array): boolean {
+            if (type === Outcome.ALERT) last = number;
+            return super.write(type, id, extra, number, first, second);
+          }
+        })(life.network.output);
+        const input = new (class extends RingConsumer {
+          override next(): boolean {
+            const more = super.next();
+            if (more && this.type === Input.TOLD) this.number = last;
+            return more;
+          }
+        })(life.network.input);
+        return { ...options, input, output };
+      },
+    },
+    found: /nobody was told/,
+  },
+  "forgets, on a restart, what time has decided": {
+    wrong: without(AlertBook.prototype, "tickAgain"),
+    found: /journal_differs/,
   },
   "writes snapshots of a state older than they say": {
     wrong: {
