@@ -8,6 +8,7 @@ import { addExplainCommand } from "./commands/explain.js";
 import { runKeyCreate } from "./commands/key.js";
 import { addLoadCommand } from "./commands/load.js";
 import { addReplayCommand } from "./commands/replay.js";
+import { addRulesCommand } from "./commands/rules.js";
 import { addServeCommand } from "./commands/serve.js";
 import { ROLES, type Role } from "./config/schema.js";
 
@@ -42,4 +43,5 @@ program
 addLoadCommand(program);
 addReplayCommand(program);
 addExplainCommand(program, io);
+addRulesCommand(program, io);
 await program.parseAsync();

@@ -8,7 +8,8 @@ import type {
   Whole,
 } from "../base/explanation.js";
 import { decimalText, durationText } from "../base/plain-text.js";
-import { MINUTE_MS, offsetsOf } from "../base/zone.js";
+import { LocalClock } from "./local-clock.js";
+import { table } from "./text-table.js";
 
 /** Digits of amounts of power, which are quotients, in a table; the last line has the figure itself. */
 const ENERGY_DIGITS = 6;
@@ -23,35 +24,6 @@ export function explanationText(explanation: Explanation): string[] {
         ? monthLines(explanation, clock)
         : periodLines(explanation, clock);
   return [...body, ...noteLines(explanation), "", explanation.recompute];
-}
-
-/** Instants as the wall clock of a zone shows them, with its offset: on the nights when clocks change two look alike without it. */
-class LocalClock {
-  readonly #offsetAt: (ts: number) => number;
-  readonly #timezone: string;
-
-  constructor(timezone: string) {
-    this.#timezone = timezone;
-    this.#offsetAt = offsetsOf(timezone);
-  }
-
-  get zone(): string {
-    return this.#timezone;
-  }
-
-  text(iso: string): string {
-    const ts = Date.parse(iso);
-    const offsetMs = this.#offsetAt(ts);
-    const wall = new Date(ts + offsetMs).toISOString();
-    const seconds = wall.slice(17, 23) === "00.000" ? "" : wall.slice(16, wall.endsWith(".000Z") ? 19 : 23);
-    const minutes = Math.abs(offsetMs) / MINUTE_MS;
-    const offset = `${pad(Math.floor(minutes / 60))}:${pad(Math.floor(minutes % 60))}`;
-    return `${wall.slice(0, 10)} ${wall.slice(11, 16)}${seconds} ${offsetMs < 0 ? "-" : "+"}${offset}`;
-  }
-}
-
-function pad(number: number): string {
-  return String(number).padStart(2, "0");
 }
 
 function heading(explanation: Explanation, what: string, value: number | null): string {
@@ -225,18 +197,4 @@ function noteLines({ flags, provisional, running, pending, period }: Explanation
 
 function percent(share: number): string {
   return `${Number((100 * share).toFixed(2))} %`;
-}
-
-/** Columns side by side, all but the last as wide as their widest cell; what is a number stands to the right. */
-function table(rows: readonly string[][]): string[] {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, i) =>
-        i === row.length - 1 ? cell : /^-?[\d.]+$/.test(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!),
-      )
-      .filter((_, i) => widths[i]! > 0)
-      .join("  ")
-      .trimEnd(),
-  );
 }
