@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { MeterstormError, messageOf } from "./base/errors.js";
+import { writeDurably } from "./base/write-durably.js";
 
 /** What a data directory remembers of the engine that it belongs to. */
 interface Identity {
@@ -15,6 +16,10 @@ interface Identity {
 export interface DirectoryClaim {
   /** Remembers the store's identity; throws MeterstormError `store_foreign` where another one was fed before. */
   bindStore(identity: string): void;
+  /** Over how many shards each client that it has ever known is spread. */
+  readonly spread: Readonly<Record<string, number>>;
+  /** Remembers how clients that came while the engine runs are spread. */
+  addClients(spread: Record<string, number>): void;
   release(): void;
 }
 
@@ -40,6 +45,14 @@ export function claimDirectory(directory: string, shards: number, spread: Record
         if (identity.store === store) return;
         if (identity.store !== null) throw foreign(directory, identity.store, store);
         identity.store = store;
+        writeDurably(path, JSON.stringify(identity));
+      },
+      get spread() {
+        return identity.spread;
+      },
+      addClients(added) {
+        if (Object.keys(added).every((tenant) => tenant in identity.spread)) return;
+        identity.spread = { ...added, ...identity.spread };
         writeDurably(path, JSON.stringify(identity));
       },
       release: () => releaseLock(lock),
@@ -155,13 +168,4 @@ function startOf(pid: number): string {
   } catch {
     return "";
   }
-}
-
-function writeDurably(path: string, text: string): void {
-  const temporary = `${path}.tmp`;
-  writeFileSync(temporary, text);
-  const file = openSync(temporary, "r+");
-  fsyncSync(file);
-  closeSync(file);
-  renameSync(temporary, path);
 }

@@ -1,24 +1,33 @@
+import { randomBytes } from "node:crypto";
 import { join, resolve } from "node:path";
 import type { Logger } from "pino";
-import { Api, type Readiness } from "./api/api.js";
+import { AlertDelivery } from "./alert-delivery.js";
+import { Api } from "./api/api.js";
 import { Metrics } from "./api/metrics.js";
 import { ShardQueries } from "./api/shard-queries.js";
 import { systemClock } from "./base/clock.js";
 import { MeterstormError, messageOf } from "./base/errors.js";
-import { stableHash } from "./base/ids.js";
 import { limits } from "./base/limits.js";
-import type { TenantPlan } from "./base/settings.js";
 import { LastValues } from "./cluster/last-values.js";
 import { RedisCache } from "./cluster/redis.js";
-import { KeyRing } from "./config/keys.js";
-import type { Config, TenantConfig } from "./config/schema.js";
-import { tenantPlans } from "./config/tenants.js";
+import { InForce } from "./config/in-force.js";
+import type { Identity } from "./config/keys.js";
+import type { Config } from "./config/schema.js";
 import { claimDirectory, type DirectoryClaim } from "./data-directory.js";
+import { AlertStreams } from "./intake/alert-streams.js";
 import { Gateway } from "./intake/gateway.js";
-import { errorAnswer, type NetworkServer } from "./intake/network.js";
+import type { NetworkServer } from "./intake/network.js";
 import { listen } from "./intake/server.js";
+import { Tickets } from "./intake/tickets.js";
+import { identifier, upgradesAt } from "./intake/upgrades.js";
+import { LiveChanges } from "./live-changes.js";
 import { createClaims } from "./memory/claims.js";
+import { Notifier } from "./notify/notifier.js";
+import type { Transition } from "./notify/transition.js";
+import { Placement, spreadOf } from "./placement.js";
+import { ReadinessReport } from "./readiness.js";
 import { shardCount } from "./shards/count.js";
+import { changePlans, HalfChanged, type PlanChange } from "./shards/plan-change.js";
 import { ShardRunner } from "./shards/runner.js";
 import { Shard } from "./shards/shard.js";
 import { type OpenStore, openStore } from "./store/open.js";
@@ -26,6 +35,8 @@ import { type OpenStore, openStore } from "./store/open.js";
 /** What is left of the time that a shutdown may take when shards have flushed and written their snapshots. */
 const STOP_MS = 9_000;
 const STORE_RETRY_MS = 500;
+/** What webhooks get of it. */
+const NOTIFY_STOP_MS = 1_000;
 
 export interface EngineOptions {
   log: Logger;
@@ -38,6 +49,8 @@ export interface Engine {
   readonly port: number;
   /** Resolves when the engine has ended by itself, with what ended it. */
   readonly failed: Promise<MeterstormError>;
+  /** Goes on by another configuration as far as that needs no restart; rejects with a MeterstormError where it cannot, and nothing is changed then. */
+  reload(config: Config): Promise<void>;
   /** Drains and ends; resolves when everything is down. */
   close(): Promise<void>;
 }
@@ -53,15 +66,20 @@ class Node implements Engine {
   readonly #config: Config;
   readonly #log: Logger;
   readonly #directory: string;
-  readonly #plans: Map<string, TenantPlan>;
-  readonly #tenants: Map<string, TenantConfig>;
-  readonly #keys: KeyRing;
+  readonly #inForce: InForce;
   readonly #shards: Shard[];
+  readonly #placement: Placement;
   readonly #runner: ShardRunner;
   readonly #store: OpenStore;
+  readonly #tickets = new Tickets(systemClock, randomBytes);
   readonly #gateway: Gateway;
+  readonly #streams: AlertStreams;
   readonly #queries = new ShardQueries();
+  readonly #notifier: Notifier;
+  readonly #delivery: AlertDelivery;
+  readonly #changes: LiveChanges;
   readonly #metrics: Metrics;
+  readonly #readiness: ReadinessReport;
   readonly #redis: RedisCache | null;
   readonly #lastValues: LastValues | null;
   #claim: DirectoryClaim | null = null;
@@ -70,29 +88,45 @@ class Node implements Engine {
   #closing: Promise<void> | null = null;
   readonly failed: Promise<MeterstormError>;
   #fail: (error: MeterstormError) => void = () => undefined;
+  readonly #opened: Promise<void>;
+  #open: () => void = () => undefined;
 
   constructor(config: Config, options: EngineOptions) {
     this.#config = config;
     this.#log = options.log;
     this.#directory = resolve(config.dataDir);
-    this.#plans = new Map(tenantPlans(config).map((plan) => [plan.id, plan]));
-    this.#tenants = new Map(config.tenants.map((tenant) => [tenant.id, tenant]));
-    this.#keys = new KeyRing(config);
+    this.#inForce = new InForce(config.tenants);
     this.failed = new Promise((done) => {
       this.#fail = done;
     });
-    const shards = shardCount(config);
-    this.#shards = Array.from({ length: shards }, (_, index) => new Shard(index));
+    this.#opened = new Promise((done) => {
+      this.#open = done;
+    });
+    this.#shards = Array.from({ length: shardCount(config) }, (_, index) => new Shard(index));
+    this.#placement = new Placement(this.#shards, (tenant) => this.#inForce.tenant(tenant)?.shards ?? 1);
     this.#store = openStore(config, this.#directory, options.withoutStore ?? false);
     this.#runner = new ShardRunner(this.#shards, this.#store.usesThread ? 1 : 0);
-    this.#gateway = this.#openGateway();
-    this.#metrics = new Metrics({
-      shards: this.#shards,
-      gateway: () => this.#gateway,
-      redisErrors: () => this.#redis?.errors ?? 0,
-    });
+    const identify = identifier(this.#inForce, this.#tickets);
+    this.#streams = new AlertStreams({ identify, isDraining: () => this.#gateway.draining });
+    this.#gateway = this.#openGateway(identify);
     this.#redis = config.redis === null ? null : this.#openRedis(config.redis.url);
     this.#lastValues = this.#redis === null ? null : new LastValues(this.#shards, this.#queries, this.#redis);
+    this.#notifier = this.#createNotifier();
+    this.#delivery = new AlertDelivery({
+      clock: systemClock,
+      stream: (tenant, json) => this.#streams.tell(tenant, json),
+      publish: (transition) => this.#redis?.publishAlert(transition.tenant, stringFields(transition)),
+      keep: (transition) => this.#notifier.take(transition),
+    });
+    this.#changes = this.#createChanges();
+    this.#metrics = this.#createMetrics();
+    this.#readiness = new ReadinessReport({
+      ...{ clock: systemClock, shards: this.#shards },
+      storeTrouble: () => this.#storeTrouble,
+      isDraining: () => this.#gateway.draining,
+      redisTrouble: () => (this.#redis === null || this.#redis.state().up ? "" : (this.#redis.state().error ?? "down")),
+      webhooks: () => this.#notifier.stats(),
+    });
   }
 
   get port(): number {
@@ -107,7 +141,9 @@ class Node implements Engine {
 
   async start(): Promise<void> {
     try {
-      this.#claim = claimDirectory(this.#directory, this.#shards.length, this.#spread);
+      this.#claim = claimDirectory(this.#directory, this.#shards.length, spreadOf(this.#config, this.#shards.length));
+      this.#changes.begin();
+      await this.#notifier.open();
       await this.#listen();
       for (const shard of this.#shards) {
         void shard.listen(this.#gateway).catch((error: unknown) => this.#fatal("internal", messageOf(error)));
@@ -121,69 +157,123 @@ class Node implements Engine {
     }
   }
 
-  #openGateway(): Gateway {
+  reload(config: Config): Promise<void> {
+    return this.#changes.reload(config);
+  }
+
+  #openGateway(identify: ReturnType<typeof identifier>): Gateway {
     return new Gateway({
       ack: this.#config.ack,
       shards: this.#shards,
-      shardOf: (tenant, datalogger) => this.#shardOf(tenant, datalogger),
-      tenant: (id) => this.#tenants.get(id),
-      authenticate: (header) => this.#keys.authenticate(header),
+      shardOf: (tenant, datalogger) => this.#placement.shardOf(tenant, datalogger),
+      tenant: (id) => this.#inForce.tenant(id),
+      identify,
       onAck: (seconds) => this.#metrics.observeAck(seconds),
-      onAlert: (alert) => this.#redis?.publishAlert(String(alert["tenant"]), stringFields(alert)),
+      onAlert: (shard, position, json) => this.#delivery.alert(shard, position, json),
       onReply: (id, json) => this.#queries.answered(id, json),
-      onReady: (shard) => {
-        shard.trouble = "";
-        this.#log.info({ shard: shard.index }, "shard open");
-        // Not one by one: whose meter it is, all shards must have said before any takes a frame.
-        if (this.#shards.every(({ trouble }) => trouble === "")) for (const { scheduler } of this.#shards) scheduler.open();
-      },
+      onReady: (shard) => this.#ready(shard),
       onWarning: (shard, text) => this.#log.warn({ shard: shard.index }, text),
     });
   }
 
+  #ready(shard: Shard): void {
+    shard.trouble = "";
+    this.#log.info({ shard: shard.index }, "shard open");
+    // Not one by one: whose meter it is, all shards must have said before any takes a frame.
+    if (!this.#shards.every(({ trouble }) => trouble === "")) return;
+    for (const { scheduler } of this.#shards) scheduler.open();
+    this.#open();
+  }
+
   #openRedis(url: string): RedisCache {
-    const log = { info: (message: string) => this.#log.info(message), warn: (message: string) => this.#log.warn(message) };
-    return new RedisCache({ url, clock: systemClock, log });
+    return new RedisCache({ url, clock: systemClock, log: this.#lines() });
   }
 
-  #shardOf(tenant: string, datalogger: string): Shard {
-    const spread = this.#tenants.get(tenant)?.shards ?? 1;
-    const home = stableHash(tenant);
-    const step = spread > 1 ? stableHash(`${tenant}\n${datalogger}`) % Math.min(spread, this.#shards.length) : 0;
-    return this.#shards[(home + step) % this.#shards.length]!;
+  #createNotifier(): Notifier {
+    return new Notifier({
+      directory: join(this.#directory, "notify"),
+      webhooks: (tenant) => this.#inForce.tenant(tenant)?.webhooks ?? [],
+      log: this.#lines(),
+    });
   }
 
-  /** In how many shards each client lives. */
-  get #spread(): Record<string, number> {
-    return Object.fromEntries(this.#config.tenants.map(({ id, shards }) => [id, Math.min(shards, this.#shards.length)]));
+  #lines(): { info(message: string): void; warn(message: string): void } {
+    return { info: (message) => this.#log.info(message), warn: (message) => this.#log.warn(message) };
   }
 
-  /** The shards in which the tenant's meters may be. */
-  #shardsOf(tenant: string): Shard[] {
-    const spread = Math.min(this.#tenants.get(tenant)?.shards ?? 1, this.#shards.length);
-    return Array.from({ length: spread }, (_, step) => this.#shards[(stableHash(tenant) + step) % this.#shards.length]!);
+  #createChanges(): LiveChanges {
+    return new LiveChanges({
+      ...{ config: this.#config, directory: this.#directory, shards: this.#shards.length, inForce: this.#inForce },
+      claim: () => this.#claim!,
+      opened: this.#opened,
+      change: (change) => this.#changePlans(change),
+      changed: () => this.#changed(),
+      log: this.#log,
+    });
+  }
+
+  async #changePlans(change: PlanChange): Promise<void> {
+    try {
+      await changePlans(this.#shards, change, systemClock);
+    } catch (error) {
+      if (error instanceof HalfChanged) this.#fatal(error.code, error.message);
+      throw error;
+    }
+  }
+
+  /** Other tenants are in force: what they are no longer allowed to have open is closed. */
+  #changed(): void {
+    const tenants = new Map(this.#inForce.tenants.map((tenant) => [tenant.id, tenant]));
+    const gone = (identity: Identity): string | null => {
+      if (!tenants.has(identity.tenant)) return "tenant_removed";
+      return this.#inForce.knows(identity) ? null : "key_removed";
+    };
+    this.#gateway.closeWhere(gone);
+    this.#streams.closeWhere(gone);
+    for (const shard of this.#shards) {
+      for (const { tenant: id } of shard.lanes) {
+        const tenant = tenants.get(id);
+        if (tenant === undefined) this.#gateway.forget(shard.discard(id));
+        else shard.retune({ tenant: id, weight: tenant.weight, readingsPerSecond: tenant.limits.readingsPerSecond });
+      }
+    }
+    this.#notifier.configure();
+  }
+
+  #createMetrics(): Metrics {
+    return new Metrics({
+      shards: this.#shards,
+      gateway: () => this.#gateway,
+      redisErrors: () => this.#redis?.errors ?? 0,
+      alerts: {
+        webhooks: () => this.#notifier.stats(),
+        streams: () => this.#streams,
+        untold: () => this.#shards.map((shard) => this.#delivery.waiting(shard)),
+        changes: () => this.#changes.counts,
+      },
+    });
   }
 
   async #listen(): Promise<void> {
     const api = new Api({
-      authenticate: (header) => this.#keys.authenticate(header),
-      plan: (tenant) => this.#plans.get(tenant),
-      shardsOf: (tenant) => this.#shardsOf(tenant),
+      authenticate: (header) => this.#inForce.authenticate(header),
+      tenant: (id) => this.#inForce.tenant(id),
+      plan: (tenant) => this.#inForce.plan(tenant),
+      shardsOf: (tenant) => this.#placement.shardsOf(tenant),
       store: this.#store.store,
       queries: this.#queries,
-      readiness: () => this.#readiness(),
+      readiness: () => Promise.resolve(this.#readiness.now()),
       metrics: () => this.#metrics.text(),
       post: (request) => this.#gateway.post(request),
+      tickets: this.#tickets,
+      rules: (tenant) => this.#changes.rules(tenant),
+      say: (tenant, id, rule) => this.#changes.say(tenant, id, rule),
     });
     this.#server = await listen(this.#config.listen.host, this.#config.listen.port, {
-      upgrade: (request) => {
-        if (request.path !== "/v1/stream")
-          return {
-            accept: false,
-            answer: errorAnswer(404, "not_found", `there is no WebSocket at ${request.path.slice(0, 200)}`),
-          };
-        return this.#gateway.upgrade(request);
-      },
+      upgrade: upgradesAt({
+        "/v1/stream": (request) => this.#gateway.upgrade(request),
+        "/v1/alerts/stream": (request) => this.#streams.upgrade(request),
+      }),
       request: (request) => api.request(request),
       maxBodyBytes: (method, path) => api.maxBodyBytes(method, path),
       failed: (error) => this.#log.error({ err: error }, "request failed"),
@@ -215,14 +305,16 @@ class Node implements Engine {
 
   #runShards(): void {
     const config = this.#config;
-    const spread = Object.entries(this.#spread).flatMap(([tenant, shards]) => (shards > 1 ? [tenant] : []));
+    const spread = Object.entries(spreadOf(config, this.#shards.length)).flatMap(([tenant, shards]) =>
+      shards > 1 ? [tenant] : [],
+    );
     const claims = spread.length === 0 ? null : createClaims(limits.claimSlots);
     this.#runner.start(
       (index) => ({
         index,
         shards: this.#shards.length,
         directory: join(this.#directory, `shard-${index}`),
-        plans: [...this.#plans.values()],
+        plans: this.#inForce.plans,
         splitTenants: spread,
         claims,
         ack: config.ack,
@@ -241,22 +333,6 @@ class Node implements Engine {
     this.#fail(new MeterstormError(code, message));
   }
 
-  async #readiness(): Promise<Readiness> {
-    const reasons: string[] = [];
-    if (this.#storeTrouble !== "") reasons.push(`store: ${this.#storeTrouble}`);
-    for (const shard of this.#shards) if (shard.trouble !== "") reasons.push(`shard ${shard.index}: ${shard.trouble}`);
-    if (this.#gateway.draining) reasons.push("draining");
-    const degraded: string[] = [];
-    for (const { index, stats } of this.#shards) {
-      if (stats === null) continue;
-      if (stats.storeTrouble !== "") degraded.push(`shard ${index}: store: ${stats.storeTrouble}`);
-      if (stats.snapshotTrouble !== "") degraded.push(`shard ${index}: snapshot: ${stats.snapshotTrouble}`);
-    }
-    const redis = this.#redis?.state();
-    if (redis !== undefined && !redis.up) degraded.push(`redis: ${redis.error ?? "down"}`);
-    return Promise.resolve({ ready: reasons.length === 0, reasons, degraded });
-  }
-
   close(): Promise<void> {
     this.#closing ??= this.#drain();
     return this.#closing;
@@ -271,9 +347,11 @@ class Node implements Engine {
     await new Promise((done) => setTimeout(done, 20));
     for (const shard of this.#shards) shard.stop();
     this.#gateway.closeAll(1001, "shutting down");
+    this.#streams.closeAll(1001, "shutting down");
     await new Promise((done) => setTimeout(done, 20));
     this.#server?.close();
     this.#lastValues?.stop();
+    await this.#notifier.close(NOTIFY_STOP_MS);
     await this.#redis?.close();
     await this.#store.close();
     await this.#runner.destroy();
@@ -281,6 +359,6 @@ class Node implements Engine {
   }
 }
 
-function stringFields(alert: Record<string, string | number | null>): Record<string, string> {
+function stringFields(alert: Transition): Record<string, string> {
   return Object.fromEntries(Object.entries(alert).map(([name, value]) => [name, value === null ? "" : String(value)]));
 }

@@ -9,6 +9,7 @@ import { RingConsumer, RingProducer } from "../engine/memory/ring.js";
 import type { ShardEnd, ShardTask } from "../engine/shards/tasks.js";
 import type { Names, Sink } from "../engine/store/interface.js";
 import { type OpenShard, openShard } from "./loop/open-shard.js";
+import { answerPlans } from "./loop/plan-requests.js";
 import { DuckDbSink } from "./sinks/duckdb.js";
 import { NoSink } from "./sinks/none.js";
 import { QuestDbSink } from "./sinks/questdb.js";
@@ -74,6 +75,7 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
   }, STATS_MS);
   const release = setInterval(() => void shard.snapshots.release(shard.loop.pump.position).catch(() => undefined), RELEASE_MS);
   shard.loop.start();
+  answerPlans(task.planPort, shard.loop);
   try {
     while (!life.stopRequested) {
       if (failure !== null) throw failure;
@@ -89,6 +91,7 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
   } finally {
     clearInterval(stats);
     clearInterval(release);
+    task.planPort.close();
   }
 }
 

@@ -8,6 +8,7 @@ import { packageRoot } from "../base/package-root.js";
 import { type MeterSettings, type MeterTimeline, type TenantPlan, timelineFor } from "../base/settings.js";
 import type { Identity } from "../config/keys.js";
 import { errorAnswer, type HttpAnswer, type HttpRequest, jsonAnswer, textAnswer, unauthorizedAnswer } from "../intake/network.js";
+import type { Tickets } from "../intake/tickets.js";
 import type { Shard } from "../shards/shard.js";
 import type { Store } from "../store/interface.js";
 import { explainAnswer } from "./explain.js";
@@ -16,6 +17,7 @@ import { monthAt, type Span } from "./month-spans.js";
 import { monthsOf } from "./months.js";
 import { choice, count, range } from "./parameters.js";
 import { consumptionJson, incidentsJson, readingsJson } from "./rows.js";
+import { MAX_RULE_BYTES, type RulesOptions, rulesAnswer } from "./rules.js";
 import type { ShardQueries } from "./shard-queries.js";
 
 const CONSOLE = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -34,7 +36,7 @@ export interface Readiness {
   degraded: string[];
 }
 
-export interface ApiOptions {
+export interface ApiOptions extends RulesOptions {
   authenticate(authorization: string | undefined): Identity | null;
   plan(tenant: string): TenantPlan | undefined;
   /** The shards in which the tenant's meters may be. */
@@ -44,6 +46,7 @@ export interface ApiOptions {
   readiness(): Promise<Readiness>;
   metrics(): Promise<string>;
   post(request: HttpRequest): Promise<HttpAnswer>;
+  tickets: Tickets;
 }
 
 /** Everything over HTTP but the WebSocket upgrade. */
@@ -55,7 +58,8 @@ export class Api {
   }
 
   maxBodyBytes(method: string, path: string): number {
-    return method === "POST" && path === "/v1/readings" ? limits.maxPostBytes : 0;
+    if (method === "POST" && path === "/v1/readings") return limits.maxPostBytes;
+    return method === "PUT" && path.startsWith("/v1/rules/") ? MAX_RULE_BYTES : 0;
   }
 
   async request(request: HttpRequest): Promise<HttpAnswer> {
@@ -64,6 +68,8 @@ export class Api {
     } catch (error) {
       if (!(error instanceof MeterstormError)) throw error;
       if (error.code === "parameter_invalid") return errorAnswer(400, error.code, error.message);
+      if (error.code === "rule_limit") return errorAnswer(409, error.code, error.message);
+      if (error.code === "ticket_limit") return errorAnswer(429, error.code, error.message, { "retry-after": "30" });
       if (error.code === "busy") return errorAnswer(503, error.code, error.message, { "retry-after": "1" });
       return errorAnswer(503, error.code, error.message, { "retry-after": "2" });
     }
@@ -75,6 +81,8 @@ export class Api {
       if (method !== "POST") return wrongMethod("POST");
       return this.#options.post(request);
     }
+    if (path === "/v1/tickets") return method === "POST" ? this.#ticket(request) : wrongMethod("POST");
+    if (path === "/v1/rules" || path.startsWith("/v1/rules/")) return this.#rules(request);
     if (method !== "GET" && method !== "HEAD") return wrongMethod("GET");
     const page = PAGES[path];
     if (page !== undefined) return pageAnswer(page);
@@ -94,6 +102,23 @@ export class Api {
 
   async #metrics(): Promise<HttpAnswer> {
     return { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", body: await this.#options.metrics() };
+  }
+
+  #ticket(request: HttpRequest): HttpAnswer {
+    const identity = this.#options.authenticate(request.authorization);
+    if (identity === null) return unauthorizedAnswer();
+    const { ticket, expiresMs } = this.#options.tickets.issue(identity);
+    const expires = new Date(expiresMs).toISOString();
+    return jsonAnswer(200, { ticket, protocol: `ticket.${ticket}`, expires }, { "cache-control": "no-store" });
+  }
+
+  #rules(request: HttpRequest): Promise<HttpAnswer> | HttpAnswer {
+    const identity = this.#options.authenticate(request.authorization);
+    if (identity === null) return unauthorizedAnswer();
+    const [, , , part, ...rest] = request.path.split("/");
+    const id = part === undefined ? null : decodePart(part);
+    if (rest.length > 0 || (part !== undefined && (id === null || id === ""))) return notFound(request.path);
+    return rulesAnswer(this.#options, identity, id, request);
   }
 
   async #query(request: HttpRequest): Promise<HttpAnswer> {

@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Gateway } from "../intake/gateway.js";
 import type { Shard } from "../shards/shard.js";
+import { type AlertMetricSources, AlertMetrics } from "./alert-metrics.js";
 
 /** Seconds; acks take a millisecond on an idle disk and some hundred beside a busy store. */
 const ACK_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -9,12 +10,14 @@ export interface MetricSources {
   shards: readonly Shard[];
   gateway(): Gateway;
   redisErrors(): number;
+  alerts: AlertMetricSources;
 }
 
 /** The engine's figures for Prometheus. What shards count is read from their last report when somebody asks. */
 export class Metrics {
   readonly #registry = new Registry();
   readonly #sources: MetricSources;
+  readonly #alerts: AlertMetrics;
   readonly #ackSeconds: Histogram;
   readonly #gauges: Record<string, Gauge>;
   readonly #counters: Record<string, Counter>;
@@ -31,6 +34,7 @@ export class Metrics {
     });
     const counter = (name: string, help: string, labelNames: string[] = []) => new Counter({ name, help, labelNames, registers });
     const gauge = (name: string, help: string, labelNames: string[] = []) => new Gauge({ name, help, labelNames, registers });
+    this.#alerts = new AlertMetrics(this.#registry, sources.alerts);
     this.#counters = {
       received: counter("meterstorm_readings_received_total", "Readings in frames and posts, taken or not", ["tenant"]),
       rejected: counter("meterstorm_readings_rejected_total", "Readings and frames that were not taken", ["tenant", "code"]),
@@ -90,6 +94,7 @@ export class Metrics {
       stored!.inc(stats.storedReadings);
     }
     redisErrors!.inc(this.#sources.redisErrors());
+    this.#alerts.refresh();
     this.#refreshGauges();
   }
 

@@ -27,7 +27,7 @@ export class ShardQueries {
         resolve(json);
       });
     });
-    if (!shard.sendControl(Input.QUERY, id, utf8.encode(JSON.stringify(query)))) {
+    if (!shard.sendControl(Input.QUERY, id, Date.now(), utf8.encode(JSON.stringify(query)))) {
       this.answered(id, "null");
       throw new MeterstormError("busy", `shard ${shard.index} has no room for a query now; ask again in a moment`);
     }

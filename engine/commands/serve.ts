@@ -3,6 +3,7 @@ import pino from "pino";
 import { MeterstormError } from "../base/errors.js";
 import { loadConfig } from "../config/load.js";
 import { type Engine, startEngine } from "../engine.js";
+import { reread } from "./reread.js";
 
 interface ServeArguments {
   config?: string;
@@ -13,6 +14,8 @@ interface ServeArguments {
 const HELP = `
 Without --config: the embedded store in ./data, one client "demo" whose token is printed once.
 Ends with 0 after SIGTERM or SIGINT, with 1 when it cannot start or go on; the last line says why.
+SIGHUP reads the configuration again: tenants, keys, limits, meters, rules and webhooks are in force at once, and a file
+with faults changes nothing. What only a restart changes is named in the log.
 
 Examples:
   meterstorm serve
@@ -34,7 +37,13 @@ export function addServeCommand(program: Command): void {
 
 async function serve(args: ServeArguments): Promise<void> {
   const log = pino({ level: args.logLevel, base: null });
-  let engine: Engine;
+  let engine: Engine | null = null;
+  let again = false;
+  // Before anything else: a signal that nobody takes would end the process.
+  process.on("SIGHUP", () => {
+    if (engine === null) again = true;
+    else void reread(args.config ?? null, engine, log);
+  });
   try {
     const config = loadConfig(args.config ?? null, { dataDir: args.dataDir ?? "./data" });
     engine = await startEngine(config, { log, withoutStore: withoutStore() });
@@ -44,9 +53,10 @@ async function serve(args: ServeArguments): Promise<void> {
     process.exitCode = 1;
     return;
   }
+  const running: Engine = engine;
   const end = (signal: string) => {
     log.info({ signal }, "draining");
-    engine.close().then(
+    running.close().then(
       () => process.exit(0),
       (error: unknown) => {
         log.fatal({ err: error }, "the shutdown failed");
@@ -57,9 +67,10 @@ async function serve(args: ServeArguments): Promise<void> {
   process.once("SIGTERM", end);
   process.once("SIGINT", end);
   // Whoever reads this line may end the engine at once, politely.
-  log.info({ url: engine.url }, "listening");
-  await engine.failed;
-  await engine.close();
+  log.info({ url: running.url }, "listening");
+  if (again) void reread(args.config ?? null, running, log);
+  await running.failed;
+  await running.close();
   process.exit(1);
 }
 

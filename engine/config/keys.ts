@@ -16,6 +16,8 @@ export interface NewKey {
 
 const SECRET_BYTES = 32;
 const BEARER = /^Bearer +([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})\.([\x21-\x7e]{1,256})$/i;
+/** The hash of the key that an identity comes from: it is known by it, and tells it to nobody. */
+const hashes = new WeakMap<Identity, Buffer>();
 const NOBODY = Buffer.alloc(32);
 
 /** A token whose secret is 32 bytes of `random`, which must be fit for secrets. */
@@ -30,11 +32,12 @@ export class KeyRing {
 
   constructor(config: Pick<Config, "tenants">) {
     for (const tenant of config.tenants)
-      for (const key of tenant.keys)
-        this.#keys.set(`${tenant.id}.${key.id}`, {
-          identity: Object.freeze({ tenant: tenant.id, role: key.role, keyId: key.id }),
-          hash: Buffer.from(key.sha256, "hex"),
-        });
+      for (const key of tenant.keys) {
+        const identity = Object.freeze({ tenant: tenant.id, role: key.role, keyId: key.id });
+        const hash = Buffer.from(key.sha256, "hex");
+        hashes.set(identity, hash);
+        this.#keys.set(`${tenant.id}.${key.id}`, { identity, hash });
+      }
   }
 
   /**
@@ -48,6 +51,13 @@ export class KeyRing {
     const key = this.#keys.get(`${match[1]}.${match[2]}`);
     const same = timingSafeEqual(sha256(match[3] ?? ""), key?.hash ?? NOBODY);
     return same && key !== undefined ? key.identity : null;
+  }
+
+  /** Whether an identity, of this ring or of one before it, comes from a key that is here: the same secret with the same role. */
+  knows(identity: Identity): boolean {
+    const key = this.#keys.get(`${identity.tenant}.${identity.keyId}`);
+    const hash = hashes.get(identity);
+    return key !== undefined && hash !== undefined && key.identity.role === identity.role && key.hash.equals(hash);
   }
 }
 

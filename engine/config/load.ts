@@ -8,6 +8,7 @@ import { describe, type Fault, faultLine, nearest, type Path, pathText, type War
 import type { FieldIssue } from "./fields.js";
 import { parseJson } from "./json.js";
 import { type Config, configSchema } from "./schema.js";
+import { type RuleConfig, ruleSchema } from "./schema-rules.js";
 
 export type ConfigResult = { config: Config; warnings: Warning[] } | { faults: Fault[] };
 
@@ -33,6 +34,12 @@ export function parseConfigText(text: string, source: string): ConfigResult {
   const result = parseConfig(json.value, source);
   if (json.faults.length === 0) return result;
   return { faults: [...json.faults, ...("faults" in result ? result.faults : [])] };
+}
+
+/** One rule as it stands in a configuration, or what is wrong with it; paths begin within the rule. */
+export function parseRule(json: unknown): { rule: RuleConfig } | { faults: Fault[] } {
+  const result = ruleSchema.safeParse(json);
+  return result.success ? { rule: result.data } : { faults: result.error.issues.flatMap((issue) => faultsOf(issue, json)) };
 }
 
 export interface LoadOptions {

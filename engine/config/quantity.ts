@@ -44,6 +44,19 @@ export function parseDurationMs(text: unknown): number | undefined {
   return at === text.length && Number.isSafeInteger(total) ? total : undefined;
 }
 
+/** The text of a duration that `parseDurationMs` reads: "1h30m". */
+export function durationText(ms: number): string {
+  let rest = ms;
+  let text = "";
+  for (const [unit, unitMs] of Object.entries(DURATION_UNITS_MS)) {
+    // A week says nothing that seven days do not.
+    if (unit === "w" || rest < unitMs) continue;
+    text += `${Math.floor(rest / unitMs)}${unit}`;
+    rest %= unitMs;
+  }
+  return text === "" ? "0s" : text;
+}
+
 export const INSTANT_FORM = 'an instant such as "2026-01-01T00:00:00+01:00" (RFC 3339 with an offset), or epoch milliseconds';
 
 const RFC3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/;

@@ -14,9 +14,16 @@ import {
   type UpgradeRequest,
   unauthorizedAnswer,
 } from "./network.js";
-import { laneOf, PROTOCOL, Session, type SessionHost } from "./session.js";
+import { laneOf, PROTOCOL, type Sender, Session, type SessionHost } from "./session.js";
+import { TICKET_PREFIX } from "./tickets.js";
 
 const utf8 = new TextEncoder();
+
+/** By what somebody may be known: a token in the header, or a ticket among the subprotocols. */
+export interface Asking {
+  readonly authorization: string | undefined;
+  readonly protocols?: readonly string[];
+}
 
 export interface GatewayOptions {
   ack: "durable" | "stored";
@@ -24,11 +31,12 @@ export interface GatewayOptions {
   /** The shard of a client's datalogger. */
   shardOf(tenant: string, datalogger: string): Shard;
   tenant(id: string): TenantConfig | undefined;
-  /** Whose token the header carries. */
-  authenticate(authorization: string | undefined): Identity | null;
+  /** Who asks, null where nobody knows. */
+  identify(request: Asking): Identity | null;
   /** Seconds from a frame's arrival to its ack. */
   onAck(seconds: number): void;
-  onAlert(alert: Record<string, string | number | null>): void;
+  /** A transition that is durable, as JSON; `position` names it. */
+  onAlert(shard: Shard, position: number, json: string): void;
   onReply(id: number, json: string): void;
   onReady(shard: Shard): void;
   onWarning(shard: Shard, text: string): void;
@@ -64,10 +72,10 @@ export class Gateway implements OutcomeListener, SessionHost {
     });
     if (this.draining)
       return refuse(503, "draining", "the engine is shutting down; connect again in a moment", { "retry-after": "2" });
-    const sender = this.#sender(request.authorization, request.query.get("datalogger"));
+    const sender = this.#sender(request);
     if ("status" in sender) return { accept: false, answer: sender };
     if (!request.protocols.includes(PROTOCOL)) {
-      return refuse(400, "protocol", `ask for the subprotocol "${PROTOCOL}"; found ${request.protocols.join(", ") || "none"}`);
+      return refuse(400, "protocol", `ask for the subprotocol "${PROTOCOL}"; found ${spoken(request.protocols)}`);
     }
     const { tenant, datalogger } = sender;
     const allowed = tenant.limits.connections;
@@ -80,13 +88,13 @@ export class Gateway implements OutcomeListener, SessionHost {
     const shard = this.#options.shardOf(tenant.id, datalogger);
     const full = this.#laneFull(laneOf(shard, tenant), 0);
     if (full !== null) return { accept: false, answer: full };
-    return { accept: true, protocol: PROTOCOL, handler: new Session(this, this.#nextId++, tenant, datalogger, shard) };
+    return { accept: true, protocol: PROTOCOL, handler: new Session(this, this.#nextId++, sender, shard) };
   }
 
   /** `POST /v1/readings`. */
   async post(request: HttpRequest): Promise<HttpAnswer> {
     if (this.draining) return errorAnswer(503, "draining", "the engine is shutting down", { "retry-after": "2" });
-    const sender = this.#sender(request.authorization, request.query.get("datalogger"));
+    const sender = this.#sender(request);
     if ("status" in sender) return sender;
     const { tenant, datalogger } = sender;
     const shard = this.#options.shardOf(tenant.id, datalogger);
@@ -127,11 +135,9 @@ export class Gateway implements OutcomeListener, SessionHost {
     return errorAnswer(429, "busy", "the engine's memory for frames in flight is full", { "retry-after": "1" });
   }
 
-  #sender(
-    authorization: string | undefined,
-    datalogger: string | null,
-  ): { tenant: TenantConfig; datalogger: string } | HttpAnswer {
-    const identity = this.#options.authenticate(authorization);
+  #sender(request: Asking & { readonly query: URLSearchParams }): Sender | HttpAnswer {
+    const identity = this.#options.identify(request);
+    const datalogger = request.query.get("datalogger");
     const tenant = identity === null ? undefined : this.#options.tenant(identity.tenant);
     if (identity === null || tenant === undefined) {
       return unauthorizedAnswer();
@@ -145,7 +151,7 @@ export class Gateway implements OutcomeListener, SessionHost {
         "add ?datalogger=ID to the address: 1–128 characters without control characters",
       );
     }
-    return { tenant, datalogger };
+    return { tenant, datalogger, identity };
   }
 
   /** A connection is open: an older one of the same datalogger has to go. */
@@ -204,7 +210,7 @@ export class Gateway implements OutcomeListener, SessionHost {
         this.#options.onWarning(shard, textOf(payload));
         return;
       case Outcome.ALERT:
-        this.#options.onAlert(JSON.parse(textOf(payload)) as Record<string, string | number | null>);
+        this.#options.onAlert(shard, number, textOf(payload));
         return;
     }
   }
@@ -220,6 +226,22 @@ export class Gateway implements OutcomeListener, SessionHost {
     post.resolve(textAnswer(status, post.parts, status === 429 ? { "retry-after": "60" } : undefined));
   }
 
+  /** Ends the connections for whose key `reason` gives one. */
+  closeWhere(reason: (identity: Identity) => string | null): void {
+    for (const session of [...this.#sessions.values()]) {
+      const why = reason(session.identity);
+      if (why !== null) session.end(1008, why);
+    }
+  }
+
+  /** Answers posts whose frames were let go of, since their client is no more. */
+  forget(posts: readonly number[]): void {
+    for (const id of posts) {
+      this.#posts.get(id)?.resolve(unauthorizedAnswer());
+      this.#posts.delete(id);
+    }
+  }
+
   /** Ends every connection, for a shutdown. */
   closeAll(code: number, reason: string): void {
     for (const session of [...this.#sessions.values()]) session.end(code, reason);
@@ -227,6 +249,11 @@ export class Gateway implements OutcomeListener, SessionHost {
       resolve(errorAnswer(503, "draining", "the engine is shutting down; send it again", { "retry-after": "2" }));
     this.#posts.clear();
   }
+}
+
+/** Subprotocols as they may be said again: a ticket may not. */
+function spoken(protocols: readonly string[]): string {
+  return protocols.map((protocol) => (protocol.startsWith(TICKET_PREFIX) ? `${TICKET_PREFIX}…` : protocol)).join(", ") || "none";
 }
 
 function keyOf(tenant: string, datalogger: string): string {

@@ -1,4 +1,5 @@
 import { limits } from "../base/limits.js";
+import type { Identity } from "../config/keys.js";
 import type { TenantConfig } from "../config/schema.js";
 import type { Window, Windows } from "../lanes/windows.js";
 import { Input } from "../memory/protocol.js";
@@ -8,6 +9,13 @@ import type { Connection, ConnectionHandler } from "./network.js";
 export const PROTOCOL = "meterstorm.v1";
 const NO_BYTES = new Uint8Array(0);
 const utf8 = new TextEncoder();
+
+/** Who sends. */
+export interface Sender {
+  tenant: TenantConfig;
+  datalogger: string;
+  identity: Identity;
+}
 
 /** What sessions share. */
 export interface SessionHost {
@@ -36,6 +44,8 @@ export class Session implements ConnectionHandler {
   readonly id: number;
   readonly tenant: TenantConfig;
   readonly datalogger: string;
+  /** By which key it was let in. */
+  readonly identity: Identity;
   readonly #host: SessionHost;
   readonly #shard: Shard;
   readonly #lane: LaneOfClient;
@@ -46,11 +56,12 @@ export class Session implements ConnectionHandler {
   /** Acks for a client that reads slower than they come: lists of rejects are longer than the frames that they are about. */
   readonly #held: HeldAck[] = [];
 
-  constructor(host: SessionHost, id: number, tenant: TenantConfig, datalogger: string, shard: Shard) {
+  constructor(host: SessionHost, id: number, { tenant, datalogger, identity }: Sender, shard: Shard) {
     this.#host = host;
     this.id = id;
     this.tenant = tenant;
     this.datalogger = datalogger;
+    this.identity = identity;
     this.#shard = shard;
     this.#lane = laneOf(shard, tenant);
     this.#window = host.windows.open(this.#lane);

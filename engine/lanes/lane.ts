@@ -18,9 +18,8 @@ export const RECORD_COST_BYTES = 256;
 export class Lane {
   readonly id: number;
   readonly tenant: string;
-  readonly weight: number;
-  /** Readings per second that the client may send; null: as many as there is room for. */
-  readonly readingsPerSecond: number | null;
+  #weight: number;
+  #readingsPerSecond: number | null;
   #items: (Queued | undefined)[] = [];
   #head = 0;
   /** Bytes waiting here. */
@@ -45,9 +44,28 @@ export class Lane {
   constructor(id: number, tenant: string, weight: number, readingsPerSecond: number | null) {
     this.id = id;
     this.tenant = tenant;
-    this.weight = weight;
-    this.readingsPerSecond = readingsPerSecond;
+    this.#weight = weight;
+    this.#readingsPerSecond = readingsPerSecond;
     this.#tokens = readingsPerSecond ?? 0;
+  }
+
+  get weight(): number {
+    return this.#weight;
+  }
+
+  /** Readings per second that the client may send; null: as many as there is room for. */
+  get readingsPerSecond(): number | null {
+    return this.#readingsPerSecond;
+  }
+
+  /** Another share and another limit from now on; what was sent too much under the old limit is worked off under the new one. */
+  retune(weight: number, readingsPerSecond: number | null): void {
+    if (readingsPerSecond !== null) {
+      const most = this.#readingsPerSecond === null ? readingsPerSecond : this.#tokens;
+      this.#tokens = Math.min(most, readingsPerSecond);
+    }
+    this.#weight = weight;
+    this.#readingsPerSecond = readingsPerSecond;
   }
 
   get depth(): number {
@@ -75,6 +93,20 @@ export class Lane {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;
     }
+  }
+
+  /** Lets go of what waits here but for what `keeps` says; returns what went. */
+  discard(keeps: (item: Queued) => boolean): Queued[] {
+    const waiting = this.#items.slice(this.#head).filter((item) => item !== undefined);
+    this.#items = [];
+    this.#head = 0;
+    this.bytes = 0;
+    const gone: Queued[] = [];
+    for (const item of waiting) {
+      if (keeps(item)) this.push(item);
+      else gone.push(item);
+    }
+    return gone;
   }
 
   /** Takes readings from the client's allowance; it may go below zero, then the lane pauses until it is refilled. */

@@ -1,6 +1,6 @@
 import { limits } from "../base/limits.js";
 import type { RingProducer } from "../memory/ring.js";
-import { type Lane, RECORD_COST_BYTES } from "./lane.js";
+import { type Lane, type Queued, RECORD_COST_BYTES } from "./lane.js";
 
 /** Bytes that a lane of weight 1 may move in one round. */
 const QUANTUM_BYTES = 64 * 1024;
@@ -78,6 +78,24 @@ export class Scheduler {
   open(): void {
     this.#held = false;
     this.pump();
+  }
+
+  /** Lets none in until `open`. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Whether nothing waits in the ring: all that went in was taken out and worked on. */
+  get ringIsDry(): boolean {
+    return this.#ring.pendingBytes() === 0;
+  }
+
+  /** Lets go of what waits in a lane but for what `keeps` says; returns what went. */
+  discard(lane: Lane, keeps: (item: Queued) => boolean): Queued[] {
+    const before = lane.bytes;
+    const gone = lane.discard(keeps);
+    this.#waitingBytes -= before - lane.bytes;
+    return gone;
   }
 
   /** Moves frames while there is room, and makes them visible at once. */

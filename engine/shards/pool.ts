@@ -25,7 +25,7 @@ export class ThreadPool {
   }
 
   runShard(task: ShardTask): Promise<ShardEnd> {
-    const transferList = task.storePort === null ? [] : [task.storePort];
+    const transferList = task.storePort === null ? [task.planPort] : [task.planPort, task.storePort];
     return this.#pool.run(task, { filename: shardFile, transferList }) as Promise<ShardEnd>;
   }
 

@@ -1,8 +1,12 @@
-import type { MessagePort } from "node:worker_threads";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { MeterstormError, messageOf } from "../base/errors.js";
+import { PlanPort } from "./plan-port.js";
 import { ThreadPool } from "./pool.js";
 import type { Shard } from "./shard.js";
 import type { ShardTask } from "./tasks.js";
+
+/** What a task is started with beyond what its shard and the runner bring. */
+export type TaskSettings = Omit<ShardTask, "input" | "output" | "life" | "planPort">;
 
 /** Starts the shards' tasks, notices when one ends, and stops them. */
 export class ShardRunner {
@@ -20,29 +24,26 @@ export class ShardRunner {
     return this.#pool.runDuckDb(path, port);
   }
 
-  start(
-    taskOf: (index: number) => Omit<ShardTask, "input" | "output" | "life">,
-    onFailed: (shard: Shard, error: MeterstormError) => void,
-  ): void {
+  start(taskOf: (index: number) => TaskSettings, onFailed: (shard: Shard, error: MeterstormError) => void): void {
     this.#tasks = this.#shards.map((shard) => this.#run(shard, taskOf(shard.index), onFailed));
   }
 
-  async #run(
-    shard: Shard,
-    task: Omit<ShardTask, "input" | "output" | "life">,
-    onFailed: (shard: Shard, error: MeterstormError) => void,
-  ): Promise<void> {
+  async #run(shard: Shard, task: TaskSettings, onFailed: (shard: Shard, error: MeterstormError) => void): Promise<void> {
     const { input, output, lifeBuffer: life } = shard;
     const fail = (code: string, message: string) => {
       shard.trouble = message;
       if (!this.#stopping) onFailed(shard, new MeterstormError(code, message));
     };
+    const { port1, port2: planPort } = new MessageChannel();
+    shard.plans = new PlanPort(port1);
     try {
-      const end = await this.#pool.runShard({ ...task, input, output, life });
+      const end = await this.#pool.runShard({ ...task, input, output, life, planPort });
       if (end.code === "failed") fail(end.error?.code ?? "internal", end.error?.message ?? "the shard failed");
       else if (!this.#stopping) fail("internal", "the shard ended without being told to");
     } catch (error) {
       fail("internal", messageOf(error));
+    } finally {
+      shard.plans.close();
     }
   }
 

@@ -3,8 +3,9 @@ import { Lane } from "../lanes/lane.js";
 import { Scheduler } from "../lanes/scheduler.js";
 import type { LaneShare } from "../lanes/windows.js";
 import { createLife, Life } from "../memory/life.js";
-import { Outcome, type ShardStats } from "../memory/protocol.js";
+import { Input, Outcome, type ShardStats } from "../memory/protocol.js";
 import { createRing, RingConsumer, RingProducer } from "../memory/ring.js";
+import type { PlanPort } from "./plan-port.js";
 
 /** What a lane needs to know of its client. */
 export interface ClientLimits {
@@ -36,6 +37,8 @@ export class Shard {
   readonly #lanes = new Map<string, LaneOfClient>();
   readonly #lanesById: LaneOfClient[] = [];
   stats: ShardStats | null = null;
+  /** Where the shard is asked to take other settings; null before its task begins. */
+  plans: PlanPort | null = null;
   /** Empty while the shard works; else why it does not. */
   trouble = "starting";
   #stopped = false;
@@ -61,6 +64,22 @@ export class Shard {
     return lane;
   }
 
+  /** Clients that have a lane here have these limits from now on. */
+  retune(client: ClientLimits): void {
+    this.#lanes.get(client.tenant)?.retune(client.weight, client.readingsPerSecond);
+  }
+
+  /**
+   * Lets go of what waits in the lane of a client that is no more, but for the goodbyes of its connections. Returns the ids of
+   * the posts among it, which nobody else will answer.
+   */
+  discard(tenant: string): number[] {
+    const lane = this.#lanes.get(tenant);
+    if (lane === undefined) return [];
+    const gone = this.scheduler.discard(lane, ({ type }) => type === Input.BYE);
+    return gone.flatMap(({ type, id }) => (type === Input.POST ? [id] : []));
+  }
+
   get lanes(): Iterable<LaneOfClient> {
     return this.#lanes.values();
   }
@@ -81,9 +100,9 @@ export class Shard {
     });
   }
 
-  /** A record past the lanes, for the few that answer people; false when the ring is full. */
-  sendControl(type: number, id: number, payload: Uint8Array): boolean {
-    const sent = this.#producer.write(type, id, 0, Date.now(), payload);
+  /** A record past the lanes, for the few that come from no client's frames; false when the ring is full. */
+  sendControl(type: number, id: number, number: number, payload?: Uint8Array): boolean {
+    const sent = this.#producer.write(type, id, 0, number, payload);
     this.#producer.publish();
     return sent;
   }

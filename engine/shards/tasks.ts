@@ -24,6 +24,21 @@ export interface ShardTask {
   journalKeepMs: number;
   store: StoreTarget;
   storePort: MessagePort | null;
+  /** Where `PlanRequest`s come and `PlanAnswer`s go: settings of many clients are more than a record of a ring holds. */
+  planPort: MessagePort;
+}
+
+/** Whether the shard could go on by these settings of all clients, or that it is to. */
+export interface PlanRequest {
+  id: number;
+  kind: "check" | "adopt";
+  plans: TenantPlan[];
+}
+
+export interface PlanAnswer {
+  id: number;
+  /** Null: yes, or done. Else nothing was changed. */
+  error: { code: string; message: string } | null;
 }
 
 /** How a shard's task ended. */

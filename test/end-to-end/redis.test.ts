@@ -61,8 +61,9 @@ function alerts(url: string): Promise<unknown> {
     return entries.map(([, fields]) => {
       const row: Record<string, string> = {};
       for (let i = 0; i < fields.length; i += 2) row[fields[i]!] = fields[i + 1]!;
-      const { incident, ...rest } = row;
+      const { incident, key, ...rest } = row;
       assert.match(incident ?? "", /^[0-9a-f]{16}$/);
+      assert.equal(key, `${incident}-${rest["state"]}-${rest["severity"]}-${Date.parse(rest["ts"] ?? "")}`);
       return rest;
     });
   });

@@ -16,7 +16,7 @@ function standing(tenants: readonly string[]) {
   const gateway = new Gateway({
     ...{ ack: "durable" as const, shards: [shard], shardOf: () => shard },
     tenant: (id) => (tenants.includes(id) ? ({ id, weight: 1, limits: limitsOf } as TenantConfig) : undefined),
-    authenticate: (header) => ({ tenant: header ?? "", role: "ingest", keyId: "k" }),
+    identify: ({ authorization }) => ({ tenant: authorization ?? "", role: "ingest", keyId: "k" }),
     ...{ onAck: nothing, onAlert: nothing, onReply: nothing, onReady: nothing, onWarning: nothing },
   });
   const waiting = (tenant: string) => [...shard.lanes].find((lane) => lane.tenant === tenant)?.bytes ?? 0;

@@ -1,0 +1,37 @@
+import { stableHash } from "./base/ids.js";
+import type { Config } from "./config/schema.js";
+import type { Shard } from "./shards/shard.js";
+
+/** In which shards clients live: always the same ones, by their names alone. */
+export class Placement {
+  readonly #shards: readonly Shard[];
+  readonly #spreadOf: (tenant: string) => number;
+
+  /** `spreadOf`: over how many shards the configuration wants a client to be spread. */
+  constructor(shards: readonly Shard[], spreadOf: (tenant: string) => number) {
+    this.#shards = shards;
+    this.#spreadOf = spreadOf;
+  }
+
+  /** In which shard a client's datalogger is. */
+  shardOf(tenant: string, datalogger: string): Shard {
+    const spread = this.#spread(tenant);
+    const step = spread > 1 ? stableHash(`${tenant}\n${datalogger}`) % spread : 0;
+    return this.#shards[(stableHash(tenant) + step) % this.#shards.length]!;
+  }
+
+  /** The shards in which the tenant's meters may be. */
+  shardsOf(tenant: string): Shard[] {
+    const home = stableHash(tenant);
+    return Array.from({ length: this.#spread(tenant) }, (_, step) => this.#shards[(home + step) % this.#shards.length]!);
+  }
+
+  #spread(tenant: string): number {
+    return Math.min(this.#spreadOf(tenant), this.#shards.length);
+  }
+}
+
+/** Over how many shards each client of a configuration is spread. */
+export function spreadOf({ tenants }: Pick<Config, "tenants">, shards: number): Record<string, number> {
+  return Object.fromEntries(tenants.map((tenant) => [tenant.id, Math.min(tenant.shards, shards)]));
+}
