@@ -181,7 +181,7 @@ export class Channel {
   }
 
   #wake(delayMs: number): void {
-    this.#timer = this.#options.clock.after(Math.max(0, delayMs), () => this.#pump());
+    this.#timer = this.#options.clock.after(Math.max(0, Math.ceil(delayMs)), () => this.#pump());
   }
 
   async #send(item: Item): Promise<void> {
@@ -222,7 +222,7 @@ export class Channel {
     const full = Math.min(timing.lastRetryMs, timing.firstRetryMs * 2 ** Math.min(this.#attempts - 1, 40));
     const asked = Math.min(timing.lastRetryMs, retryAfterMs ?? 0);
     // Half of it at random, so that not all webhooks of a host that was down come back at one instant.
-    const delayMs = Math.max(asked, full / 2 + (full / 2) * random());
+    const delayMs = Math.ceil(Math.max(asked, full / 2 + (full / 2) * random()));
     this.#notBeforeMs = clock.monotonicMs() + delayMs;
     this.#options.append({ k: "failing", to: this.id, ...this.failing()! });
     if (this.#attempts === 1 || (refused && !this.#refusalSaid)) {

@@ -20,6 +20,8 @@ export interface NotifyBounds extends DeadLetterBounds {
   readonly waitingInAll: number;
   /** Keys of transitions that are known when they are told again, whatever became of them. */
   readonly keys: number;
+  /** What the file of what waits may grow by, at least, before it is begun anew. */
+  readonly growthBytes: number;
 }
 
 export interface NotifierOptions {
@@ -63,6 +65,7 @@ const BOUNDS: NotifyBounds = {
   waiting: 10_000,
   waitingInAll: 200_000,
   keys: 20_000,
+  growthBytes: 4 * 1024 * 1024,
   fileBytes: 8 * 1024 * 1024,
   files: 8,
 };
@@ -101,6 +104,7 @@ export class Notifier {
       log.warn(`${damaged} damaged lines in ${directory}: transitions that stood there may not reach their webhooks`);
     this.#log = new QueueLog({
       ...{ disk: this.#disk, clock: this.#clock, directory, log, generation, replaces: files },
+      growthBytes: this.#bounds.growthBytes,
       deadLetters: new DeadLetters(this.#disk, directory, this.#bounds),
       state: () => this.#state(),
     });

@@ -18,14 +18,14 @@ export interface QueueLogOptions {
   readonly replaces: readonly string[];
   /** All that waits now, as the records with which a file begins. */
   state(): Iterable<QueueRecord>;
-  /** What a file may grow by before a new one is begun, at least; default 4 MiB. */
-  readonly growthBytes?: number;
+  /** What a file may grow by before a new one is begun, at least. */
+  readonly growthBytes: number;
 }
 
 /** How long what nobody waits for waits for company, so that a delivery does not cost a sync of its own. */
 const LAZY_MS = 200;
 const RETRY_MS = 1_000;
-const GROWTH_BYTES = 4 * 1024 * 1024;
+const SAFE = encodeRecord({ k: "safe" });
 
 /**
  * The notifier's memory on disk: a file that records are appended to, begun anew with what still waits when it has grown, and after every
@@ -57,7 +57,7 @@ export class QueueLog {
   /** Keeps a record soon, after all that was given before it. */
   append(record: QueueRecord): void {
     this.#pending.push(encodeRecord(record));
-    if (this.#running === null) this.#lazy ??= this.#options.clock.after(LAZY_MS, () => this.#start());
+    if (this.#running === null) this.#waitForCompany();
   }
 
   /** Keeps a dead letter; no record that is appended later is safe before it is. */
@@ -82,6 +82,10 @@ export class QueueLog {
     await this.#options.deadLetters.close().catch(() => undefined);
   }
 
+  #waitForCompany(): void {
+    this.#lazy ??= this.#options.clock.after(LAZY_MS, () => this.#start());
+  }
+
   #start(): void {
     this.#lazy?.cancel();
     this.#lazy = null;
@@ -92,7 +96,8 @@ export class QueueLog {
   async #run(): Promise<void> {
     // A turn later: what is given together goes together.
     await Promise.resolve();
-    while (!this.#closed && (this.#waiters.length > 0 || this.#pending.length > 0 || this.#letters.length > 0)) {
+    let failed = false;
+    do {
       const waiters = this.#waiters.splice(0);
       const letters = this.#letters.splice(0);
       const records = this.#pending.splice(0);
@@ -103,18 +108,21 @@ export class QueueLog {
         if (letters.length > 0) await this.#options.deadLetters.write(letters);
         letters.length = 0;
         if (begins) await this.#begin(state);
-        else await this.#write(this.#file!, records);
+        else if (records.length > 0) await this.#write(this.#file!, [SAFE, ...records]);
         if (this.trouble !== "") this.#options.log.info("the disk takes what webhooks wait for again");
         this.trouble = "";
         for (const resolve of waiters) resolve();
+        failed = false;
       } catch (error) {
         this.#letters.unshift(...letters);
         this.#waiters.unshift(...waiters);
+        failed = true;
         await this.#failed(error);
       }
-    }
+    } while (!this.#closed && (this.#waiters.length > 0 || failed));
     // Here and not when the promise is settled: what comes in between would be left waiting.
     this.#running = null;
+    if (!this.#closed && (this.#pending.length > 0 || this.#letters.length > 0)) this.#waitForCompany();
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -132,7 +140,6 @@ export class QueueLog {
   }
 
   async #write(file: DiskFile, pieces: readonly Uint8Array[]): Promise<void> {
-    if (pieces.length === 0) return;
     await file.append(pieces);
     await file.sync();
     for (const piece of pieces) this.#bytes += piece.length;
@@ -147,7 +154,7 @@ export class QueueLog {
 
   /** A new file is durable, its name too, before the old ones go. */
   async #begin(state: readonly Uint8Array[]): Promise<void> {
-    const { disk, directory, growthBytes = GROWTH_BYTES } = this.#options;
+    const { disk, directory, growthBytes } = this.#options;
     const old = this.#file;
     this.#file = null;
     await old?.close();

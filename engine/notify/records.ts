@@ -6,7 +6,7 @@ import type { Transition } from "./transition.js";
  * JSON holds no line break, so a reader finds its way again behind any damage.
  *
  *   file = header | keys … failing … entries … | complete | what happened since …
- *          └─ the state when the file was begun ─┘
+ *          └─ the state when the file was begun ─┘   each write begins with "safe"
  *
  * Webhooks go by their ids, entries by a number that grows.
  */
@@ -20,6 +20,8 @@ export type QueueRecord =
   | { k: "entry"; id: number; at: number; to: string[]; held?: Record<string, number>; transition: Transition }
   /** So many records stand above: without this line the file was never begun in full. */
   | { k: "complete"; records: number }
+  /** Everything above was on the disk when this was written. */
+  | { k: "safe" }
   /** Nothing more is to be done for a webhook: it has it, or it is among the dead letters. */
   | { k: "done"; id: number; to: string }
   /** Left out in favour of a newer one of the same incident. */

@@ -31,10 +31,10 @@ export async function recoverQueue(disk: Disk, directory: string): Promise<Recov
     const lines = [...decodeRecords((await disk.read(`${directory}/${name}`)) ?? new Uint8Array(0))];
     const [header] = lines;
     if (header?.k === "file" && header.version !== FILE_VERSION) throw otherVersion(directory, header.version);
-    const records = lines.filter((line) => line !== null);
-    const damaged = damagedLines(lines);
+    const { records, damaged } = wholeLines(lines);
     if (begunInFull(lines)) return { records, generation, files, damaged };
-    salvaged.records.unshift(...records);
+    // Keys say that something was taken; where what was taken may be missing, it has to be told again.
+    salvaged.records.unshift(...records.filter(({ k }) => k !== "keys"));
     salvaged.damaged += damaged;
   }
   return salvaged;
@@ -49,9 +49,16 @@ function begunInFull(lines: readonly (QueueRecord | null)[]): boolean {
   return false;
 }
 
-function damagedLines(lines: readonly (QueueRecord | null)[]): number {
-  const end = lines.findLastIndex((line) => line !== null);
-  return lines.slice(0, end + 1).filter((line) => line === null).length;
+/**
+ * Where the last write begins, something may be torn: nobody was promised what it holds, and what follows the tear would overtake what is
+ * told again. Damage before that is another matter: all that is whole is taken.
+ */
+function wholeLines(lines: readonly (QueueRecord | null)[]): { records: QueueRecord[]; damaged: number } {
+  const lastWrite = lines.findLastIndex((line) => line?.k === "safe" || line?.k === "complete") + 1;
+  const torn = lines.indexOf(null, lastWrite);
+  const kept = torn === -1 ? lines : lines.slice(0, torn);
+  const records = kept.filter((line) => line !== null);
+  return { records, damaged: kept.length - records.length };
 }
 
 function otherVersion(directory: string, found: number): MeterstormError {
