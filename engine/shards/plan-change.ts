@@ -30,17 +30,17 @@ export class HalfChanged extends MeterstormError {
  * `commit` throws; HalfChanged
  */
 export async function changePlans(shards: readonly Shard[], change: PlanChange, clock: Clock): Promise<void> {
-  for (const shard of shards) {
-    if (shard.trouble !== "" || shard.plans === null)
-      throw new MeterstormError("busy", `shard ${shard.index} takes no other settings now: ${shard.trouble || "starting"}`);
-  }
+  const ports = shards.map(({ index, trouble, plans }) => {
+    if (trouble === "" && plans !== null) return plans;
+    throw new MeterstormError("busy", `shard ${index} takes no other settings now: ${trouble || "starting"}`);
+  });
   for (const { scheduler } of shards) scheduler.hold();
   try {
     await untilDry(shards, clock);
     const { plans } = change;
-    await Promise.all(shards.map((shard) => shard.plans?.ask("check", plans)));
+    await Promise.all(ports.map((port) => port.ask("check", plans)));
     change.commit();
-    await Promise.all(shards.map((shard) => shard.plans?.ask("adopt", plans))).catch((error: unknown) => {
+    await Promise.all(ports.map((port) => port.ask("adopt", plans))).catch((error: unknown) => {
       throw new HalfChanged(error);
     });
     change.adopted();

@@ -14,6 +14,9 @@ const START_WITHIN_MS = 30_000;
 /** Longer than a shutdown may take, so that a slow one is seen and not cut short. */
 const END_WITHIN_MS = 20_000;
 
+/** The line that says what became of a configuration that was read again. */
+const REREAD = /"msg":"[^\n]*(the configuration was read again|nothing is changed)[^\n]*\n/;
+
 /** A configuration as it stands in a file. */
 export type ConfigFile = Record<string, unknown>;
 
@@ -36,6 +39,11 @@ export interface RunningEngine {
   ended(): number | string | null;
   /** Resolves once it takes readings, `/readyz` being 200; rejects when it ends before. */
   ready(withinMs?: number): Promise<void>;
+  /**
+   * Puts another configuration in the place of its file and sends SIGHUP; resolves with what it says of that, up to the line that says
+   * whether it goes on by it.
+   */
+  reread(config: ConfigFile | string): Promise<string>;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number>;
   kill9(): Promise<void>;
@@ -76,7 +84,9 @@ function spawnEngine({ config, env, args }: EngineProcessOptions): Spawned {
   const dataDir = typeof given === "string" ? given : join(folder, "data");
   const file = join(folder, "meterstorm.json");
   const whole = { listen: { host: "127.0.0.1", port: 0 }, dataDir };
-  writeFileSync(file, typeof config === "string" ? config : JSON.stringify({ ...whole, ...config }));
+  const write = (content: ConfigFile | string): void =>
+    writeFileSync(file, typeof content === "string" ? content : JSON.stringify({ ...whole, ...content }));
+  write(config);
   const log = join(folder, "engine.log");
   const command = ["--enable-source-maps", main, "serve", "--config", file, ...(args ?? [])];
   const child = startProcess(process.execPath, command, env ?? {}, log);
@@ -89,6 +99,14 @@ function spawnEngine({ config, env, args }: EngineProcessOptions): Spawned {
     dataDir,
     logs: () => readFileSync(log, "utf8"),
     ended,
+    async reread(other) {
+      write(other);
+      const before = readFileSync(log, "utf8").length;
+      const said = (): string => readFileSync(log, "utf8").slice(before);
+      process.kill(child.pid, "SIGHUP");
+      await until("the engine has read its configuration again", START_WITHIN_MS, () => REREAD.test(said()) || ended() !== null);
+      return said();
+    },
     async stop() {
       await child.stop(END_WITHIN_MS);
       const how = ended();
