@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { MeterstormError, messageOf } from "../base/errors.js";
 import { packageRoot } from "../base/package-root.js";
 import { refusedAddress } from "./addresses.js";
-import { type Resolve, resolveHost } from "./resolve.js";
+import { hostResolver, type Resolve } from "./resolve.js";
 import { signature } from "./signature.js";
 import type { Webhook } from "./transition.js";
 
@@ -57,6 +57,8 @@ const BODY_BYTES = 4 * 1024;
 const IDLE_MS = 5_000;
 /** For one of several addresses of a name. */
 const ADDRESS_MS = 2_000;
+
+const resolveHost = hostResolver();
 
 const { version } = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")) as { version: string };
 
