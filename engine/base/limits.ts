@@ -78,6 +78,19 @@ export const limits = {
   rejectedFrameBytes: 4 * KiB,
   /** Rows of `rejected` kept per client and hour; beyond it they are only counted. */
   rejectedRowsPerHour: 10_000,
+
+  /** Alert transitions that wait for one webhook; beyond it they are dead letters at once. */
+  webhookWaiting: 10_000,
+  /** That wait for all webhooks of the node; beyond it each has its equal share. */
+  webhookWaitingInAll: 200_000,
+  /** Keys of transitions that are known when they are told again. */
+  webhookKeys: 20_000,
+  /** Of a webhook's answer; beyond it the connection is closed. */
+  webhookAnswerBytes: 4 * KiB,
+  /** What the file of what waits may grow by, at least, before it is begun anew. */
+  webhookGrowthBytes: 4 * MiB,
+  deadLetterFileBytes: 8 * MiB,
+  deadLetterFiles: 8,
 } as const;
 
 invariant(limits.maxFrameBytes < limits.transportFrameBytes, "a frame that is too large must still arrive to be answered");
@@ -90,3 +103,4 @@ invariant(limits.maxRecordBytes * 4 <= limits.ringBytes, "the ring holds several
 invariant(limits.lateGapMs < limits.lateSpanMs, "two late inputs that lie together fit one repair");
 invariant(limits.lateInputsWaiting < limits.lateInputsHeld, "windows close before lanes are held");
 invariant(limits.ringWaitingBytes < limits.ringBytes, "what waits unread is a part of the ring");
+invariant(limits.webhookWaiting <= limits.webhookWaitingInAll, "one webhook's transitions fit what may wait for all");

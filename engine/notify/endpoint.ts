@@ -4,6 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, isIPv6, type LookupFunction, type Socket } from "node:net";
 import { join } from "node:path";
 import { MeterstormError, messageOf } from "../base/errors.js";
+import { limits } from "../base/limits.js";
 import { packageRoot } from "../base/package-root.js";
 import { refusedAddress } from "./addresses.js";
 import { hostResolver, type Resolve } from "./resolve.js";
@@ -52,7 +53,6 @@ export interface EndpointOptions {
 const CONNECT_MS = 5_000;
 const WHOLE_MS = 10_000;
 const BODY_MS = 1_000;
-const BODY_BYTES = 4 * 1024;
 /** A connection that nothing was sent over for so long is closed. */
 const IDLE_MS = 5_000;
 /** For one of several addresses of a name. */
@@ -147,7 +147,7 @@ export class HttpEndpoint implements Endpoint {
 
   /** Reads what comes of a body for a moment, so that the connection can be used again; closes it where more comes. */
   #drop(response: IncomingMessage): Promise<void> {
-    const { bodyMs = BODY_MS, bodyBytes = BODY_BYTES } = this.#options;
+    const { bodyMs = BODY_MS, bodyBytes = limits.webhookAnswerBytes } = this.#options;
     return new Promise((resolve) => {
       let bytes = 0;
       const timer = setTimeout(() => response.destroy(), bodyMs);

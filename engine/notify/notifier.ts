@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.js";
 import { systemClock } from "../base/clock.js";
 import type { Disk } from "../base/disk.js";
 import { invariant } from "../base/errors.js";
+import { limits } from "../base/limits.js";
 import { nodeDisk } from "../base/node-disk.js";
 import { Channel, type DeliveryCounts, type NotifyTiming } from "./channel.js";
 import { type DeadLetterBounds, DeadLetters } from "./dead-letters.js";
@@ -62,12 +63,12 @@ const TIMING: NotifyTiming = {
   sayAgainMs: 60_000,
 };
 const BOUNDS: NotifyBounds = {
-  waiting: 10_000,
-  waitingInAll: 200_000,
-  keys: 20_000,
-  growthBytes: 4 * 1024 * 1024,
-  fileBytes: 8 * 1024 * 1024,
-  files: 8,
+  waiting: limits.webhookWaiting,
+  waitingInAll: limits.webhookWaitingInAll,
+  keys: limits.webhookKeys,
+  growthBytes: limits.webhookGrowthBytes,
+  fileBytes: limits.deadLetterFileBytes,
+  files: limits.deadLetterFiles,
 };
 const KEYS_PER_RECORD = 500;
 

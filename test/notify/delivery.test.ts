@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createServer, type Server } from "node:net";
+import { createServer } from "node:net";
 import test from "node:test";
 import { HttpEndpoint } from "../../engine/notify/endpoint.js";
 import { Notifier } from "../../engine/notify/notifier.js";
@@ -42,6 +42,37 @@ const TROUBLES: Record<string, () => Answering> = {
   },
 };
 
+/** A TCP server that takes connections and says nothing. */
+async function silentServer(): Promise<{ port: number; close(): void }> {
+  const server = createServer(() => undefined).unref();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { port: (server.address() as { port: number }).port, close: () => server.close() };
+}
+
+async function open(directory: string, hooks: Record<string, Webhook[]>, log: Lines): Promise<Notifier> {
+  const notifier = new Notifier({
+    ...{ directory, log, webhooks: (tenant) => hooks[tenant] ?? [] },
+    timing: { firstRetryMs: 20, lastRetryMs: 100 },
+    endpoint: (webhook) => new HttpEndpoint(webhook, { connectMs: 250, wholeMs: 250, bodyMs: 50 }),
+  });
+  await notifier.open();
+  return notifier;
+}
+
+/** What receivers got is what was told, signed; and no connection is left. */
+async function assertGenuine(receivers: readonly Receiver[], transitions: readonly Transition[]): Promise<void> {
+  const isGenuine = await documentedCheck();
+  const bodies = new Map(transitions.map((each) => [each.key, JSON.stringify({ ...each, heldBack: 0 })]));
+  for (const receiver of receivers) {
+    for (const { headers, body, seconds } of receiver.received) {
+      assert.equal(body, bodies.get(String(headers["idempotency-key"])));
+      assert.equal(isGenuine(SECRET, String(headers["meterstorm-signature"]), body, seconds), true);
+    }
+    await until("no connection is left open", 5000, async () => (await receiver.openConnections()) === 0);
+    await receiver.stop();
+  }
+}
+
 /** The first arrival of each key. */
 function firsts(keys: readonly string[]): string[] {
   return [...new Set(keys)];
@@ -58,30 +89,18 @@ test("slow, failing, closed, redirecting and hanging receivers lose nothing, and
   }
   const [good, neighbour] = [await Receiver.start(), await Receiver.start()];
   const [closedPort] = await freePorts(1);
-  const silent: Server = createServer(() => undefined).unref();
-  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-  const silentPort = (silent.address() as { port: number }).port;
+  const silent = await silentServer();
   const hooks: Record<string, Webhook[]> = {
     acme: [
       ...[...receivers.values()].map(({ url }) => hook(url)),
-      ...[hook(`http://127.0.0.1:${closedPort}/hook`), hook(`https://127.0.0.1:${silentPort}/`), hook(good.url)],
+      ...[hook(`http://127.0.0.1:${closedPort}/hook`), hook(`https://127.0.0.1:${silent.port}/`), hook(good.url)],
     ],
     neighbour: [hook(neighbour.url)],
   };
   const log = new Lines();
   const directory = `${temporaryDirectory("notify")}/notify`;
-  const open = async (): Promise<Notifier> => {
-    const notifier = new Notifier({
-      ...{ directory, log, webhooks: (tenant) => hooks[tenant] ?? [] },
-      timing: { firstRetryMs: 20, lastRetryMs: 100 },
-      endpoint: (webhook) => new HttpEndpoint(webhook, { connectMs: 250, wholeMs: 250, bodyMs: 50 }),
-    });
-    await notifier.open();
-    return notifier;
-  };
-
   const [acme, other] = [told("acme"), told("neighbour").map((each) => ({ ...each, key: `n-${each.key}` }))];
-  let notifier = await open();
+  let notifier = await open(directory, hooks, log);
   await Promise.all([...acme, ...other].map((each) => notifier.take(each)));
   await until("receivers in order have everything", 10_000, () => good.received.length + neighbour.received.length === 2 * COUNT);
   assert.deepEqual(
@@ -99,7 +118,7 @@ test("slow, failing, closed, redirecting and hanging receivers lose nothing, and
   // Ends and starts while nothing works: what waits goes on, and what was delivered does not come again.
   for (let restart = 0; restart < 2; restart++) {
     await notifier.close(500);
-    notifier = await open();
+    notifier = await open(directory, hooks, log);
     await Promise.all(acme.slice(-5).map((each) => notifier.take(each)));
   }
   assert.equal(good.received.length, COUNT);
@@ -121,17 +140,7 @@ test("slow, failing, closed, redirecting and hanging receivers lose nothing, and
   assert.equal(stats!.deadLetters, COUNT, "of the webhook that was taken out of the configuration");
   await notifier.close(500);
 
-  const isGenuine = await documentedCheck();
-  const bodies = new Map(acme.map((each) => [each.key, JSON.stringify({ ...each, heldBack: 0 })]));
-  for (const receiver of [...receivers.values(), good]) {
-    for (const { headers, body, seconds } of receiver.received) {
-      const key = String(headers["idempotency-key"]);
-      assert.equal(body, bodies.get(key));
-      assert.equal(isGenuine(SECRET, String(headers["meterstorm-signature"]), body, seconds), true);
-    }
-    await until("no connection is left open", 5000, async () => (await receiver.openConnections()) === 0);
-    await receiver.stop();
-  }
+  await assertGenuine([...receivers.values(), good], acme);
   await neighbour.stop();
   silent.close();
   assert.ok(!log.lines.some((line) => line.includes("/hook")), "no path of a webhook is in the log");
