@@ -237,6 +237,13 @@ test("a week cut out of what was recorded is missed exactly once, live and from 
     },
     silence: async () => {
       await told.untilFiring("twice-due", TEMPERATURE, WEEK.from + 3 * HOUR_MS);
+      // History is no sign of life.
+      told.clock.tell(WEEK.from + DAY_MS / 2);
+      await told.send(
+        readings()
+          .slice(0, 2)
+          .map((reading) => ({ ...reading, ts: FROM + MINUTE_MS })),
+      );
       await told.untilFiring("silent-day", TEMPERATURE, WEEK.from + DAY_MS + MINUTE_MS);
       await told.untilFiring("silent-day", ELECTRICITY, WEEK.from + 2 * DAY_MS);
       // What fires goes on, however often the engine starts.
