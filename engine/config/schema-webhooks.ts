@@ -39,8 +39,6 @@ const webhook = record({
   ).default(60),
 });
 
-export type WebhookConfig = z.output<typeof webhook>;
-
 export const webhooks = z
   .array(webhook)
   .default([])

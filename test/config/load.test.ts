@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { runCheck } from "../../engine/commands/check.js";
-import { runKeyCreate } from "../../engine/commands/key.js";
 import { KeyRing } from "../../engine/config/keys.js";
 import { loadConfig, parseConfig } from "../../engine/config/load.js";
 import { tenantPlans } from "../../engine/config/tenants.js";
@@ -377,65 +376,4 @@ test("check prints faults and warnings and says by its code which it was", async
   const absent = lines();
   assert.equal(await runCheck(join(path, "none"), absent.io), 1);
   assert.match(absent.err[0]!, /^cannot read the configuration /);
-});
-
-test("a rule on quarters that no meter has is warned about", () => {
-  const rules = [{ id: "q", on: "quarter", op: ">", threshold: 1 }];
-  const keys = [{ id: "k", sha256: SHA, role: "admin" }];
-  const warnings = (meters: object[]) => {
-    const result = parseConfig({ tenants: [{ id: "a", keys, rules, meters }] }, "x");
-    assert.ok("config" in result);
-    return result.warnings.map(({ path }) => path);
-  };
-  assert.deepEqual(warnings([{ match: "*", maxRate: 9 }]), ["tenants[0].rules[0].on"]);
-  assert.deepEqual(warnings([{ match: "*", maxRate: 9, periods: ["quarter"] }]), []);
-  assert.deepEqual(warnings([{ match: "x", maxRate: 9, periods: ["quarter"] }]), ["tenants[0].meters"]);
-});
-
-test("a rule on missing data is warned about for meters of which nothing says when a reading is due", () => {
-  const keys = [{ id: "k", sha256: SHA, role: "admin" }];
-  const warnings = (rule: object, meters: object[]) => {
-    const rules = [{ id: "silent", on: "nodata", ...rule }];
-    const entries = meters.map((meter) => ({ maxRate: 9, ...meter }));
-    const result = parseConfig({ tenants: [{ id: "a", keys, rules, meters: entries }] }, "x");
-    assert.ok("config" in result);
-    return result.warnings.filter(({ path }) => path.startsWith("tenants[0].rules"));
-  };
-  const path = "tenants[0].rules[0].for";
-  const mixed = [{ match: "main-*", expect: "15m" }, { match: "gas-*" }, { match: "*", expect: "1h" }];
-  assert.deepEqual(warnings({}, mixed), [
-    { path, message: 'neither the rule says `for` nor meters[1] ("gas-*") `expect`: for those it never fires' },
-  ]);
-  assert.deepEqual(warnings({ meters: "main-*" }, mixed), []);
-  assert.deepEqual(warnings({ for: "2h" }, mixed), []);
-  assert.deepEqual(warnings({}, mixed.slice(0, 2)), [
-    {
-      path,
-      message:
-        'neither the rule says `for` nor meters[1] ("gas-*") nor meters that match no entry `expect`: for those it never fires',
-    },
-  ]);
-});
-
-test("key create prints a token once and the line for the configuration that takes it", () => {
-  const { out, err, io } = lines();
-  assert.equal(runKeyCreate({ tenant: "acme", role: "ingest" }, io), 0);
-  assert.deepEqual(err, []);
-  const token = /^token, shown this once: (acme\.k[0-9a-f]{8}\.[A-Za-z0-9_-]{43})$/.exec(out[0]!)![1]!;
-  const line = /^for "keys" of tenant acme: (.*)$/.exec(out[1]!)![1]!;
-  const result = parseConfig({ tenants: [{ id: "acme", keys: [JSON.parse(line)] }] }, "x");
-  assert.ok("config" in result);
-  assert.equal(new KeyRing(result.config).authenticate(`Bearer ${token}`)?.role, "ingest");
-  assert.equal(line.includes(token.split(".")[2]!), false);
-});
-
-test("key create refuses what no configuration would take", () => {
-  const { out, err, io } = lines();
-  assert.equal(runKeyCreate({ tenant: "a.b", role: "root", id: "" }, io), 1);
-  assert.deepEqual(out, []);
-  assert.deepEqual(err, [
-    '--tenant: found "a.b"; allowed: 1–64 of A-Z a-z 0-9 _ -.',
-    '--role: found "root"; allowed: ingest, read, admin.',
-    '--id: found ""; allowed: 1–64 of A-Z a-z 0-9 _ -.',
-  ]);
 });
