@@ -84,7 +84,7 @@ export function compileRule(rule: Rule, tenant: string, local: LocalTime, fromMs
 
 /** The rule as it goes on where it fires though it is no longer among the rules. */
 export function retire(rule: CompiledRule): CompiledRule {
-  return { ...rule, retired: true, keepFiringMs: 0 };
+  return { ...rule, retired: true, keepFiringMs: 0, days: 0 };
 }
 
 /** By this a rule is known when rules change: one that looks at something else is another one. */

@@ -45,7 +45,10 @@ export class AlertMachines {
     const move = advance(slots, slot, rule, truth, when);
     const amount = rule.on === On.FLAG ? Number.NaN : seen;
     if (move === Move.RESOLVE) this.#write(slot, when, amount, false, out, ruleNumber);
-    if (slots.state[slot] === AlertState.OK) return;
+    if (slots.state[slot] === AlertState.OK) {
+      if (when !== ts) slots.since[slot] = when;
+      return;
+    }
     const isKnown = !Number.isNaN(amount);
     if (isKnown || move === Move.FIRE) slots.last[slot] = amount;
     if (slots.state[slot] !== AlertState.FIRING) return;
@@ -94,11 +97,12 @@ export class AlertMachines {
     const rule = this.#slots.rule[slot]!;
     if (rule.on === On.NODATA) return this.#missedAt(slot, rule);
     if (this.#slots.state[slot] === AlertState.OK) return Number.POSITIVE_INFINITY;
-    return this.#dueAt(slot, rule) + this.#rows.lagMs(this.#slots.row[slot]!);
+    // What fires under a rule that is gone has nothing to wait for.
+    return rule.retired ? 0 : this.#dueAt(slot, rule) + this.#rows.lagMs(this.#slots.row[slot]!);
   }
 
   #dueAt(slot: number, rule: CompiledRule): number {
-    return rule.retired ? this.#slots.since[slot]! : dueAt(this.#slots, slot, rule, belongsBefore(rule));
+    return dueAt(this.#slots, slot, rule, belongsBefore(rule));
   }
 
   /** When a machine of missing data moves on if nothing comes; all by the engine's clock. */

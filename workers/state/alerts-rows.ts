@@ -7,8 +7,6 @@ import { grown } from "./alerts-slots.js";
 /** What a meter's rules look at, as bits: 1 << On of each rule. */
 export const PERIOD_KINDS = (1 << On.QUARTER) | (1 << On.HOUR) | (1 << On.DAY);
 export const ENERGY_KINDS = PERIOD_KINDS | (1 << On.DELTA) | (1 << On.RATE);
-/** What needs the newest reading's arrival, ts or flags even while nothing is out of order. */
-export const NEWEST_KINDS = (1 << On.FLAG) | (1 << On.NODATA);
 /** What needs no energy. */
 export const IMMEDIATE_KINDS = (1 << On.VALUE) | (1 << On.FLAG) | (1 << On.NODATA);
 

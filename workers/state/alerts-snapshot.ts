@@ -27,25 +27,23 @@ export interface SavedMeter {
   judged: readonly number[];
   waiting: readonly EndedPeriod[];
   slots: readonly SavedSlot[];
-  arrived: number;
-  newest: number;
-  flags: number;
-  /** Whether a rule needs these three while it is OK. */
-  needsNewest: boolean;
 }
 
 const PIECE_BYTES = 64 * 1024;
+/** Numbers of each meter's newest live reading, its own included. */
+const COLUMNS = 4;
 
 /**
- * Pieces of a snapshot: first JSON, the rules that are referred to by their place in it; then numbers, f64
- * little-endian, whole meters in each piece:
+ * Pieces of a snapshot: first JSON, the rules that are referred to by their place in it; then numbers, f64 little-endian. First how many
+ * meters have rules, and of all of them number, arrival, ts and flags of the newest live reading, a column each; then whole meters
+ * in each piece:
  *
- *     meter | held 0 or 1 | ts delta span quarter hour day (if held) | judged × 3 | arrived newest flags
+ *     meter | held 0 or 1 | ts delta span quarter hour day (if held) | judged × 3
  *     waiting n | period start end energy (n times) | slots n | rule state since began last level (n times)
  *
- * Version 1 had neither what stands behind `judged` nor `last` and `level`.
+ * Version 1 had neither the columns nor `last` and `level`.
  */
-export function writeAlerts(head: SavedHead, meters: Iterable<SavedMeter>): Uint8Array[] {
+export function writeAlerts(head: SavedHead, newest: readonly Float64Array[], meters: Iterable<SavedMeter>): Uint8Array[] {
   const rules = new Map<Rule, number>();
   const pieces: Uint8Array[] = [];
   let numbers: number[] = [];
@@ -53,12 +51,11 @@ export function writeAlerts(head: SavedHead, meters: Iterable<SavedMeter>): Uint
     if (numbers.length > 0) pieces.push(new Uint8Array(new Float64Array(numbers).buffer));
     numbers = [];
   };
-  for (const { meter, held, judged, waiting, slots, arrived, newest, flags, needsNewest } of meters) {
-    const isQuiet = held === null && waiting.length + slots.length === 0 && !needsNewest;
-    if (isQuiet && judged.every((end) => end === Number.NEGATIVE_INFINITY)) continue;
+  for (const { meter, held, judged, waiting, slots } of meters) {
+    if (held === null && waiting.length + slots.length === 0 && judged.every((end) => end === Number.NEGATIVE_INFINITY)) continue;
     numbers.push(meter, held === null ? 0 : 1);
     if (held !== null) numbers.push(held.ts, held.delta, held.spanMs, held.quarter, held.hour, held.day);
-    numbers.push(...judged, arrived, newest, flags, waiting.length);
+    numbers.push(...judged, waiting.length);
     for (const { period, start, end, energy } of waiting) numbers.push(period, start, end, energy);
     numbers.push(slots.length);
     for (const { rule, state, since, began, last, level } of slots) {
@@ -68,6 +65,11 @@ export function writeAlerts(head: SavedHead, meters: Iterable<SavedMeter>): Uint
     if (numbers.length * 8 >= PIECE_BYTES) flush();
   }
   flush();
+  const count = newest[0]?.length ?? 0;
+  const columns = new Float64Array(1 + COLUMNS * count);
+  columns[0] = count;
+  for (const [i, column] of newest.entries()) columns.set(column, 1 + i * count);
+  pieces.unshift(new Uint8Array(columns.buffer));
   return [new TextEncoder().encode(JSON.stringify({ version: 2, ...head, rules: [...rules.keys()] })), ...pieces];
 }
 
@@ -75,9 +77,20 @@ export function writeAlerts(head: SavedHead, meters: Iterable<SavedMeter>): Uint
 export function readAlerts(
   pieces: readonly Uint8Array[],
   meterCount: number,
-): { head: SavedHead; meters: Generator<SavedMeter> } {
+): { head: SavedHead; newest: readonly Float64Array[]; meters: Generator<SavedMeter> } {
   const { rules, isOld, startedMs, from } = readHeader(pieces[0]);
-  return { head: { startedMs, from }, meters: readMeters(pieces, meterCount, rules, isOld) };
+  const newest = isOld ? [] : readColumns(pieces[1], meterCount);
+  const meters = readMeters(pieces.slice(isOld ? 1 : 2), meterCount, rules, isOld);
+  return { head: { startedMs, from }, newest, meters };
+}
+
+function readColumns(piece: Uint8Array | undefined, meterCount: number): Float64Array[] {
+  const numbers = piece !== undefined && piece.length % 8 === 0 ? new Float64Array(piece.slice().buffer) : new Float64Array();
+  const count = numbers[0] ?? -1;
+  if (numbers.length !== 1 + COLUMNS * count) throw damaged("columns that are cut");
+  const columns = Array.from({ length: COLUMNS }, (_, i) => numbers.slice(1 + i * count, 1 + (i + 1) * count));
+  if (columns[0]!.some((meter) => !(meter >= 0 && meter < meterCount))) throw damaged(`a meter that is none of ${meterCount}`);
+  return columns;
 }
 
 function* readMeters(
@@ -86,7 +99,7 @@ function* readMeters(
   rules: readonly Rule[],
   isOld: boolean,
 ): Generator<SavedMeter> {
-  for (const piece of pieces.slice(1)) {
+  for (const piece of pieces) {
     if (piece.length % 8 !== 0) throw damaged("a piece that is cut");
     const numbers = new Float64Array(piece.slice().buffer);
     let at = 0;
@@ -103,7 +116,6 @@ function* readMeters(
       if (!(meter >= 0 && meter < meterCount)) throw damaged(`meter ${meter} of ${meterCount}`);
       const held = next() === 1 ? readHeld(next) : null;
       const judged = times(3, next);
-      const [arrived, newest, flags] = isOld ? [Number.NaN, Number.NaN, 0] : [next(), next(), next()];
       const waiting = times(next(), () => ({ period: next(), start: next(), end: next(), energy: next() }));
       const slots = times(next(), () => {
         const index = next();
@@ -112,7 +124,7 @@ function* readMeters(
         const [state, since, began] = [next(), next(), next()];
         return { rule, state, since, began, last: isOld ? Number.NaN : next(), level: isOld ? 0 : next() };
       });
-      yield { meter, held, judged, waiting, slots, arrived, newest, flags, needsNewest: false };
+      yield { meter, held, judged, waiting, slots };
     }
   }
 }

@@ -1,14 +1,14 @@
 import { calendarFor } from "../../engine/base/calendar.js";
 import { type EntryWriter, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
 import { Flag } from "../../engine/base/flags.js";
-import { globMatches } from "../../engine/base/glob.js";
 import type { MeterSettings, Rule } from "../../engine/base/settings.js";
 import { AlertState, defers, emptyObservation, energyOf, type Observation } from "../kernels/alert.js";
 import { type CompiledRule, compileRule, type LocalTime, On, retire, ruleKey, sameCondition } from "../kernels/alert-rule.js";
 import { AlertClock } from "./alerts-clock.js";
 import { AlertMachines, type RuleNumber } from "./alerts-machines.js";
 import { EndedPeriods } from "./alerts-periods.js";
-import { AlertRows, ENERGY_KINDS, IMMEDIATE_KINDS, NEWEST_KINDS, PERIOD_KINDS } from "./alerts-rows.js";
+import { AlertRows, ENERGY_KINDS, IMMEDIATE_KINDS, PERIOD_KINDS } from "./alerts-rows.js";
+import { AlertRules } from "./alerts-rules.js";
 import { SlotRuns } from "./alerts-slots.js";
 import { readAlerts, type SavedMeter, type SavedSlot, writeAlerts } from "./alerts-snapshot.js";
 
@@ -20,13 +20,7 @@ export interface AlertSource {
   reportPeriods(meter: number, book: Pick<AlertBook, "period" | "periodsIn">): void;
 }
 
-interface TenantRules {
-  name: string;
-  rules: readonly Rule[];
-  /** Of rules for missing data, by key: since when the tenant has it, in epoch milliseconds. */
-  from: Map<string, number>;
-  byZone: Map<string, CompiledRule[]>;
-}
+type LiveSlot = Omit<SavedSlot, "rule"> & { rule: CompiledRule };
 
 /** Rules on meters that one tick moves on, so that it lasts milliseconds when thousands of meters fall silent at once. */
 const MOVES_PER_TICK = 1000;
@@ -42,7 +36,7 @@ const MOVES_PER_TICK = 1000;
  */
 export class AlertBook {
   readonly #calendar: (zone: string) => LocalTime;
-  readonly #tenants: TenantRules[] = [];
+  readonly #rules: AlertRules;
   /** By meter: its row + 1, 0 without rules. The one look-up that a meter without rules costs. */
   #rowOf = new Uint32Array(1024);
   readonly #tenantOf: number[] = [];
@@ -59,6 +53,7 @@ export class AlertBook {
 
   constructor(calendar: (zone: string) => LocalTime = calendarFor) {
     this.#calendar = calendar;
+    this.#rules = new AlertRules(calendar);
     this.#machines = new AlertMachines(this.#rows, this.#slots, {
       id: (meter) => this.#ids[meter]!,
       settings: (meter) => this.#settings[meter]!,
@@ -76,10 +71,7 @@ export class AlertBook {
    * the meter's next live reading or the next tick.
    */
   setRules(tenant: number, name: string, rules: readonly Rule[], nowMs = Number.NEGATIVE_INFINITY): void {
-    const before = this.#tenants[tenant]?.from;
-    const missing = rules.filter(({ on }) => on === "nodata").map(ruleKey);
-    const from = new Map(missing.map((key) => [key, before?.get(key) ?? nowMs]));
-    this.#tenants[tenant] = { name, rules, from, byZone: new Map() };
+    this.#rules.set(tenant, name, rules, nowMs);
     this.#placeAll(tenant);
   }
 
@@ -89,7 +81,7 @@ export class AlertBook {
   }
 
   rulesOf(tenant: number): readonly Rule[] {
-    return this.#tenants[tenant]?.rules ?? [];
+    return this.#rules.of(tenant);
   }
 
   /** The engine starts at this instant: no data is missed from before. */
@@ -229,7 +221,8 @@ export class AlertBook {
   #judgeAtOnce(row: number, seen: Observation, arrivalMs: number, out: EntryWriter, ruleNumber: RuleNumber): void {
     const rows = this.#rows;
     const end = rows.start[row]! + rows.count[row]!;
-    const newest = rows.newest[row]!;
+    // A meter that has rules only now had readings before.
+    const newest = Number.isNaN(rows.newest[row]!) ? seen.previousTs : rows.newest[row]!;
     for (let slot = rows.start[row]!; slot < end; slot++) {
       const { on } = this.#slots.rule[slot]!;
       if (on === On.VALUE) this.#machines.step(slot, rows.scaled(row, seen.value), seen.ts, seen.ts, out, ruleNumber);
@@ -262,23 +255,21 @@ export class AlertBook {
   }
 
   #matching(meter: number): CompiledRule[] {
-    const tenant = this.#tenants[this.#tenantOf[meter]!];
-    if (tenant === undefined || tenant.rules.length === 0) return [];
-    const zone = this.#settings[meter]!.timezone;
-    let compiled = tenant.byZone.get(zone);
-    if (compiled === undefined) {
-      const local = this.#calendar(zone);
-      compiled = tenant.rules.map((rule) => compileRule(rule, tenant.name, local, tenant.from.get(ruleKey(rule))));
-      tenant.byZone.set(zone, compiled);
-    }
-    return compiled.filter(({ rule }) => globMatches(rule.meters, this.#ids[meter]!));
+    return this.#rules.matching(this.#tenantOf[meter]!, this.#ids[meter]!, this.#settings[meter]!.timezone);
   }
 
   /** Gives a meter these rules, and what still fires under others; states move over by the rules' keys. */
   #place(meter: number, matching: readonly CompiledRule[]): void {
     const before = this.#rowOf[meter]! - 1;
     if (before < 0 && matching.length === 0) return;
-    const old = before < 0 ? [] : this.#run(before).map((slot) => this.#saveSlot(slot));
+    // What is over under a rule that is gone is no more, as after a restart.
+    const isOver = ({ rule, state, since }: LiveSlot) => rule.retired && state === AlertState.OK && since === 0;
+    const old =
+      before < 0
+        ? []
+        : this.#run(before)
+            .map((slot) => this.#saveSlot(slot))
+            .filter((saved) => !isOver(saved));
     const keys = new Set(matching.map(({ rule }) => ruleKey(rule)));
     const orphans = old.filter(({ rule, state }) => state >= AlertState.FIRING && !keys.has(ruleKey(rule.rule)));
     const rules = [...matching, ...orphans.map(({ rule }) => (rule.retired ? rule : retire(rule)))];
@@ -313,7 +304,7 @@ export class AlertBook {
     return Array.from({ length: this.#rows.count[row]! }, (_, index) => this.#rows.start[row]! + index);
   }
 
-  #saveSlot(slot: number): Omit<SavedSlot, "rule"> & { rule: CompiledRule } {
+  #saveSlot(slot: number): LiveSlot {
     const { rule, state, since, began, last, level } = this.#slots;
     const [inState, at] = [state[slot]!, since[slot]!];
     return { rule: rule[slot]!, state: inState, since: at, began: began[slot]!, last: last[slot]!, level: level[slot]! };
@@ -330,8 +321,11 @@ export class AlertBook {
 
   /** The state of all meters; no more than 64 KiB of meters' records a piece. */
   snapshot(): Uint8Array[] {
-    const from = this.#tenants.map((tenant) => [...tenant.from].filter(([, ms]) => Number.isFinite(ms)));
-    return writeAlerts({ startedMs: this.#machines.startedMs, from }, this.#saved());
+    const rows = this.#rows;
+    const meters = this.#ids.flatMap((_, meter) => (this.#rowOf[meter] === 0 ? [] : [meter]));
+    const column = (values: Float64Array | Uint16Array) => Float64Array.from(meters, (meter) => values[this.#rowOf[meter]! - 1]!);
+    const newest = [Float64Array.from(meters), column(rows.arrived), column(rows.newest), column(rows.flags)];
+    return writeAlerts({ startedMs: this.#machines.startedMs, from: this.#rules.from }, newest, this.#saved());
   }
 
   *#saved(): Generator<SavedMeter> {
@@ -346,9 +340,7 @@ export class AlertBook {
         .filter(({ state, since }) => state !== AlertState.OK || since !== 0)
         .map((saved) => ({ ...saved, rule: saved.rule.rule }));
       const judged = [0, 1, 2].map((period) => this.#periods.judged(row, period));
-      const [arrived, newest, flags] = [rows.arrived[row]!, rows.newest[row]!, rows.flags[row]!];
-      const needsNewest = (rows.kinds[row]! & NEWEST_KINDS) !== 0;
-      yield { meter, held, judged, waiting: this.#periods.waiting(row), slots, arrived, newest, flags, needsNewest };
+      yield { meter, held, judged, waiting: this.#periods.waiting(row), slots };
     }
   }
 
@@ -358,14 +350,18 @@ export class AlertBook {
    * @throws MeterstormError `snapshot_damaged`
    */
   restore(pieces: readonly Uint8Array[]): void {
-    const { head, meters } = readAlerts(pieces, this.#ids.length);
+    const { head, newest, meters } = readAlerts(pieces, this.#ids.length);
     this.#machines.startedMs = head.startedMs;
-    for (const [number, tenant] of this.#tenants.entries()) {
-      for (const [key, ms] of head.from[number] ?? []) if (tenant.from.has(key)) tenant.from.set(key, ms);
-      tenant.byZone.clear();
-      if (tenant.from.size > 0) this.#placeAll(number);
-    }
+    for (const tenant of this.#rules.restore(head.from)) this.#placeAll(tenant);
     for (const saved of meters) this.#restoreMeter(saved);
+    const [numbers = [], arrived = [], newestTs = [], flags = []] = newest;
+    for (const [i, meter] of numbers.entries()) {
+      const row = this.#rowOf[meter]! - 1;
+      if (row < 0) continue;
+      this.#rows.arrived[row] = arrived[i]!;
+      this.#rows.newest[row] = newestTs[i]!;
+      this.#rows.flags[row] = flags[i]!;
+    }
   }
 
   #restoreMeter(saved: SavedMeter): void {
@@ -373,15 +369,12 @@ export class AlertBook {
     const rules = this.#matching(meter);
     const keys = new Set(rules.map(({ rule }) => ruleKey(rule)));
     const local = this.#calendar(this.#settings[meter]!.timezone);
-    const name = this.#tenants[this.#tenantOf[meter]!]?.name ?? "";
+    const name = this.#rules.name(this.#tenantOf[meter]!);
     for (const { rule, state } of saved.slots)
-      if (state >= AlertState.FIRING && !keys.has(ruleKey(rule))) rules.push(retire(compileRule(rule, name, local)));
+      if (state !== AlertState.PENDING && !keys.has(ruleKey(rule))) rules.push(retire(compileRule(rule, name, local)));
     this.#place(meter, rules);
     const row = this.#rowOf[meter]! - 1;
     if (row < 0) return;
-    this.#rows.arrived[row] = saved.arrived;
-    this.#rows.newest[row] = saved.newest;
-    this.#rows.flags[row] = saved.flags;
     if (saved.held !== null) this.#rows.hold(row, saved.held);
     saved.judged.forEach((end, period) => {
       this.#periods.setJudged(row, period, end);
