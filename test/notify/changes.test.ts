@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { SimClock } from "../support/sim-clock.js";
 import { OK, refusal, settle, transition } from "./fake-endpoint.js";
 import { A, B, HOUR, keys, Stage, webhook } from "./stage.js";
 
@@ -20,6 +21,20 @@ describe("a webhook that is configured anew", () => {
     assert.deepEqual(stage.endpoints.keysOf(A), keys(0, 3));
     assert.ok(stage.endpoints.delivered.every(({ secret }) => secret === "another secret"));
     assert.equal(stage.endpoints.closed, 1);
+  });
+
+  it("gives up an attempt that is under way, which does not count as a failure", async () => {
+    const stage = new Stage();
+    stage.endpoints.answers.set(A, () => new Promise(() => undefined));
+    await stage.start();
+    await stage.notifier.take(transition(0));
+    await settle();
+    stage.endpoints.answers.delete(A);
+    stage.webhooks = { acme: [webhook(A, { allowPrivate: true })] };
+    stage.notifier.configure();
+    await settle();
+    assert.deepEqual(stage.endpoints.keysOf(A), keys(0, 1));
+    assert.equal(stage.notifier.stats().tenants["acme"]!.failed, 0);
   });
 
   it("leaves what waits to the dead letters when it is gone, while running or at a start", async () => {
@@ -130,5 +145,36 @@ describe("an end", () => {
     await stage.restart();
     assert.deepEqual(stage.endpoints.keysOf(A), keys(1, 2));
     assert.deepEqual(stage.endpoints.keysOf(B), keys(0, 2));
+  });
+
+  it("is no failure of the endpoint: the attempt that it gave up is made at once after a start", async () => {
+    const stage = new Stage();
+    stage.endpoints.answers.set(A, () => new Promise(() => undefined));
+    await stage.start();
+    await stage.notifier.take(transition(0));
+    const closing = stage.notifier.close(1000);
+    await stage.advance(2000, 100);
+    await closing;
+    stage.endpoints.answers.clear();
+    await stage.restart();
+    assert.deepEqual(stage.endpoints.keysOf(A), keys(0, 1));
+  });
+});
+
+describe("a clock that was set back by a year over a restart", () => {
+  it("puts off no attempt by more than an hour, and no dead letter by more than a day", async () => {
+    const stage = new Stage();
+    stage.endpoints.answers.set(A, () => refusal("down"));
+    await stage.start();
+    await stage.notifier.take(transition(0));
+    await stage.advance(3 * HOUR, 1000);
+    stage.clock = new SimClock(stage.clock.nowMs() - 365 * 24 * HOUR);
+    await stage.restart();
+    await stage.advance(HOUR, 60_000);
+    assert.equal(stage.endpoints.attempts.length, 1);
+    await stage.advance(22 * HOUR, 60_000);
+    assert.deepEqual(stage.deadKeys(), []);
+    await stage.advance(HOUR + 60_000, 60_000);
+    assert.deepEqual(stage.deadKeys(), [["expired", transition(0).key]]);
   });
 });

@@ -29,19 +29,26 @@ export class FakeEndpoints {
     this.#nowMs = nowMs;
   }
 
-  readonly open = ({ url, secret }: Webhook): Endpoint => ({
-    send: async (message) => {
-      const { key, heldBack } = JSON.parse(message.body) as { key: string; heldBack: number };
-      const delivery = { url, secret, key, heldBack, atMs: this.#nowMs() };
-      this.attempts.push(delivery);
-      const answer = await (this.answers.get(url)?.(message) ?? OK);
-      if (answer.ok) this.delivered.push(delivery);
-      return answer;
-    },
-    close: () => {
-      this.closed++;
-    },
-  });
+  readonly open = ({ url, secret }: Webhook): Endpoint => {
+    let giveUp: (answer: Answer) => void = () => undefined;
+    return {
+      send: async (message) => {
+        const { key, heldBack } = JSON.parse(message.body) as { key: string; heldBack: number };
+        const delivery = { url, secret, key, heldBack, atMs: this.#nowMs() };
+        this.attempts.push(delivery);
+        const closed = new Promise<Answer>((resolve) => {
+          giveUp = resolve;
+        });
+        const answer = await Promise.race([this.answers.get(url)?.(message) ?? OK, closed]);
+        if (answer.ok) this.delivered.push(delivery);
+        return answer;
+      },
+      close: () => {
+        this.closed++;
+        giveUp(refusal("given up"));
+      },
+    };
+  };
 
   keysOf(url: string): string[] {
     return this.delivered.filter((delivery) => delivery.url === url).map(({ key }) => key);

@@ -16,7 +16,7 @@ export function webhook(url: string, more: Partial<Webhook> = {}): Webhook {
 
 /** A notifier on a simulated disk and clock, one life after the other. */
 export class Stage {
-  readonly clock = new SimClock();
+  clock = new SimClock();
   readonly log = new Lines();
   endpoints = new FakeEndpoints(() => this.clock.nowMs());
   disk: SimDisk;
