@@ -3,7 +3,7 @@ import type { ConfigFile } from "../support/engine.js";
 /**
  * Rules on recorded meters, and beside each the question in SQL whose answer is the list of its transitions: worked out from the
  * stored numbers alone (`ts` and `value` of `readings`), in the words of the rule. Every answer's columns are the instant in
- * epoch milliseconds, 1 firing or 0 resolved, and the amount.
+ * epoch milliseconds, 1 firing or 0 resolved, the amount, and where the rule has levels the severity and its threshold.
  */
 export interface AskedRule {
   readonly rule: ConfigFile;
@@ -79,6 +79,21 @@ function rate(dialect: Dialect): string {
     SELECT t, h, amount FROM steps WHERE ${CHANGED} ORDER BY t, h DESC`;
 }
 
+/** Each change of the level is a transition; the last one says which it had. */
+function climbing(dialect: Dialect): string {
+  return `
+    WITH counted AS (
+      SELECT t, amount, CASE WHEN amount > 11 THEN 3.0 WHEN amount > 7 THEN 2.0 WHEN amount > 3 THEN 1.0 ELSE 0.0 END AS n
+      FROM (SELECT t, (d / 100) * ${HOUR} / ms AS amount FROM (${moved(dialect, "chicago-electricity", 100)}))
+    ),
+    steps AS (SELECT t, amount, n, coalesce(lag(n) OVER (ORDER BY t), 0.0) AS was FROM counted),
+    changed AS (SELECT t, amount, n, CASE WHEN n = 0 THEN was ELSE n END AS shown FROM steps WHERE n <> was)
+    SELECT t, CASE WHEN n = 0 THEN 0 ELSE 1 END AS h, amount,
+      CASE WHEN shown = 1 THEN 'info' WHEN shown = 2 THEN 'warning' ELSE 'critical' END AS severity,
+      CASE WHEN shown = 1 THEN 3 WHEN shown = 2 THEN 7 ELSE 11 END AS threshold
+    FROM changed ORDER BY t`;
+}
+
 /** The sum since local midnight; the first reading of the next day ends it. */
 function dayBudget(meter: string, zone: string, scale: number, most: number): (dialect: Dialect) => string {
   return (dialect) => `
@@ -152,6 +167,18 @@ export const ASKED: readonly AskedRule[] = [
     rule: { id: "peak", meters: "chicago-electricity", on: "rate", op: ">", threshold: 7, clear: 5, severity: "critical" },
     meter: "chicago-electricity",
     sql: rate,
+  },
+  {
+    rule: {
+      ...{ id: "climbing", meters: "chicago-electricity", on: "rate", op: ">" },
+      levels: [
+        { severity: "info", threshold: 3 },
+        { severity: "warning", threshold: 7 },
+        { severity: "critical", threshold: 11 },
+      ],
+    },
+    meter: "chicago-electricity",
+    sql: climbing,
   },
   {
     rule: { id: "uk-budget", meters: "uk-electricity", on: "day", op: ">", threshold: 5 },
