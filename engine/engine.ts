@@ -143,7 +143,7 @@ class Node implements Engine {
     try {
       this.#claim = claimDirectory(this.#directory, this.#shards.length, spreadOf(this.#config, this.#shards.length));
       this.#changes.begin();
-      await this.#notifier.open();
+      await this.#openNotifier();
       await this.#listen();
       for (const shard of this.#shards) {
         void shard.listen(this.#gateway).catch((error: unknown) => this.#fatal("internal", messageOf(error)));
@@ -195,6 +195,16 @@ class Node implements Engine {
       webhooks: (tenant) => this.#inForce.tenant(tenant)?.webhooks ?? [],
       log: this.#lines(),
     });
+  }
+
+  async #openNotifier(): Promise<void> {
+    try {
+      await this.#notifier.open();
+    } catch (error) {
+      if (error instanceof MeterstormError) throw error;
+      const message = `what waits for webhooks in ${join(this.#directory, "notify")} cannot be read or written: ${messageOf(error)}`;
+      throw new MeterstormError("data_dir_unwritable", message, { cause: error });
+    }
   }
 
   #lines(): { info(message: string): void; warn(message: string): void } {

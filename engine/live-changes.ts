@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { MeterstormError } from "./base/errors.js";
+import { MeterstormError, messageOf } from "./base/errors.js";
 import { InTurn } from "./base/in-turn.js";
 import type { TenantPlan } from "./base/settings.js";
 import { writeDurably } from "./base/write-durably.js";
@@ -59,12 +59,12 @@ export class LiveChanges {
 
   /**
    * Lays what was said of rules before this start over the configuration.
-   * @throws MeterstormError `rules_unreadable`
+   * @throws MeterstormError `rules_unreadable`, `data_dir_unwritable`
    */
   begin(): void {
     if (!existsSync(this.#path)) return;
     const { book, dropped } = parseRuleBook(readFileSync(this.#path, "utf8"), this.#path).overruledBy(this.#tenants);
-    if (dropped.length > 0) writeDurably(this.#path, book.text());
+    if (dropped.length > 0) this.#write(book);
     this.#book = book;
     this.#tell(dropped);
     const tenants = book.laidOver(this.#tenants);
@@ -136,7 +136,7 @@ export class LiveChanges {
       plans,
       commit: () => {
         claim().addClients(Object.fromEntries(tenants.map((tenant) => [tenant.id, Math.min(tenant.shards, shards)])));
-        if (isBookNew) writeDurably(this.#path, book.text());
+        if (isBookNew) this.#write(book);
       },
       adopted: () => {
         this.#tenants = tenants;
@@ -147,6 +147,14 @@ export class LiveChanges {
     });
   }
 
+  #write(book: RuleBook): void {
+    try {
+      writeDurably(this.#path, book.text());
+    } catch (error) {
+      throw new MeterstormError("data_dir_unwritable", `${this.#path} cannot be written: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
   /** The tenant's rules and where each comes from. */
   rules(tenant: string): ListedRule[] {
     const told = this.#tenants.find(({ id }) => id === tenant);
@@ -155,7 +163,7 @@ export class LiveChanges {
 
   /**
    * Puts a rule in force, or `null` the one with this id out of force, and keeps that over restarts. False when there was none to take away.
-   * @throws MeterstormError `rule_limit`, `busy`; nothing is changed then
+   * @throws MeterstormError `rule_limit`, `busy`, `data_dir_unwritable`; nothing is changed then
    */
   say(tenant: string, id: string, rule: RuleConfig | null): Promise<boolean> {
     return this.#turn.take(async () => {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { createKey, KeyRing, permits } from "../../engine/config/keys.js";
 import { parseConfig } from "../../engine/config/load.js";
+import type { TenantConfig } from "../../engine/config/schema.js";
 
 const sha256 = (secret: string) => createHash("sha256").update(secret).digest("hex");
 
@@ -83,4 +84,18 @@ test("a new key's token opens what its hash is kept for", () => {
   const key = createKey("acme", "k3", (bytes) => new Uint8Array(bytes).fill(7));
   assert.equal(key.token, `acme.k3.${Buffer.alloc(32, 7).toString("base64url")}`);
   assert.equal(key.sha256, sha256(Buffer.alloc(32, 7).toString("base64url")));
+});
+
+test("an identity is known as long as its key is there, the same secret with the same role", () => {
+  const sha = (secret: string) => createHash("sha256").update(secret).digest("hex");
+  const ringOf = (id: string, secret: string, role: "read" | "admin") =>
+    new KeyRing({ tenants: [{ id: "acme", keys: [{ id, sha256: sha(secret), role }] }] as unknown as TenantConfig[] });
+  const identity = ringOf("k", "one", "admin").authenticate("Bearer acme.k.one");
+  assert.ok(identity !== null);
+  assert.equal(ringOf("k", "one", "admin").knows(identity), true, "a ring made anew");
+  assert.equal(ringOf("k", "two", "admin").knows(identity), false, "another secret");
+  assert.equal(ringOf("k", "one", "read").knows(identity), false, "another role");
+  assert.equal(ringOf("l", "one", "admin").knows(identity), false, "another id");
+  assert.equal(new KeyRing({ tenants: [] }).knows(identity), false);
+  assert.equal(ringOf("k", "one", "admin").knows({ ...identity }), false, "one that no ring gave");
 });
