@@ -80,9 +80,10 @@ export class Scheduler {
     this.pump();
   }
 
-  /** Lets none in until `open`. */
+  /** Lets none in until `open`; those that are in can be seen. */
   hold(): void {
     this.#held = true;
+    this.#ring.publish();
   }
 
   /** Whether nothing waits in the ring: all that went in was taken out and worked on. */

@@ -86,8 +86,8 @@ test("frames that are in a ring are worked on before, and none moves meanwhile; 
   const { shards, events, change } = stand(t, 1, () => null);
   const [shard] = shards as [Shard];
   const ring = new RingConsumer(shard.input);
+  // Written into the ring, and to be made visible at the end of this turn.
   send(shard, "acme");
-  shard.scheduler.pump();
   const changing = change();
   send(shard, "acme");
   shard.scheduler.pump();
