@@ -1,3 +1,4 @@
+import { alertsBench } from "./alerts.js";
 import { decodeBench } from "./decode.js";
 import { encoderBench } from "./encoder.js";
 import { type MicroResult, runMicro } from "./harness.js";
@@ -9,5 +10,6 @@ import { ringBench } from "./ring.js";
 /** All small benchmarks, one after the other. */
 export async function runAllMicro(small: boolean): Promise<MicroResult[]> {
   const benches = [ringBench(), decodeBench(), kernelsBench(), await encoderBench(), journalBlockBench(), repairBench()];
+  benches.push(alertsBench(small ? 2_000 : 1_000_000));
   return benches.flatMap((bench) => runMicro(bench, small));
 }

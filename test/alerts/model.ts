@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { Severity } from "../../engine/base/entries.js";
 import type { Rule } from "../../engine/base/settings.js";
 import { hoursChange, hoursOn } from "./wall-clock.js";
 
@@ -35,7 +36,7 @@ class PlainMachine {
   moved = Number.NEGATIVE_INFINITY;
   #began = 0;
   #last: number | null = null;
-  #level = 0;
+  #severity: Severity = "info";
 
   constructor(rule: Rule, meter: PlainMeter, rows: ExpectedRow[], from: number) {
     this.rule = rule;
@@ -60,7 +61,8 @@ class PlainMachine {
 
   /** The amount of a reading, or null where it is the flag that counts. */
   saw(ts: number, amount: number | null, hasFlag: boolean): void {
-    const at = ts < this.moved ? this.moved + 1 : ts;
+    const isOver = ts === this.moved && this.phase === "ok" && this.#before > 0;
+    const at = ts < this.moved || isOver ? this.moved + 1 : ts;
     if (this.phase === "pending" && this.#hoursEnd() < at) this.#move("ok", this.#hoursEnd());
     if (this.phase === "firing" && !this.isGone && this.#hoursEnd() < at) this.#stop(this.#hoursEnd());
     if (this.phase === "recovering" && this.moved + this.#keepFiring < at) this.#resolve(this.moved + this.#keepFiring);
@@ -82,9 +84,10 @@ class PlainMachine {
     if (isFirst && isTrue && at - this.moved >= this.rule.forMs) this.#move("firing", at);
     if (this.phase === "recovering" && isTrue) this.#move("firing", at);
     if (this.phase !== "firing") return;
-    const level = this.#levelOf(amount);
-    if (!isFirst && level === this.#level) return;
-    this.#level = level;
+    if (!isFirst && amount === null) return;
+    const severity = this.#severityOf(amount);
+    if (!isFirst && severity === this.#severity) return;
+    this.#severity = severity;
     this.#tell("firing", at, amount);
   }
 
@@ -143,7 +146,7 @@ class PlainMachine {
       if (this.#hoursEnd() <= lasted) this.#move("ok", this.#hoursEnd());
       else {
         this.#move("firing", lasted);
-        this.#level = this.#last === null ? 0 : this.#levelOf(this.#last);
+        this.#severity = this.#severityOf(this.#last);
         this.#tell("firing", lasted, this.#last);
       }
       return true;
@@ -175,7 +178,7 @@ class PlainMachine {
     this.#move("firing", missing);
     if (isSame) return true;
     this.#began = missing === from + forMs ? from : missing;
-    this.#level = 0;
+    this.#severity = this.#severityOf(null);
     this.#last = null;
     this.#tell("firing", missing, null);
     return true;
@@ -192,18 +195,19 @@ class PlainMachine {
           : amount <= threshold;
   }
 
-  #levelOf(amount: number | null): number {
-    if (amount === null) return this.#level;
-    const reached = this.rule.levels.map(({ threshold }) => this.#beyond(amount, threshold)).lastIndexOf(true);
-    return Math.max(0, reached);
+  #severityOf(amount: number | null): Severity {
+    const { levels, severity } = this.rule;
+    const reached = levels.filter(({ threshold }) => amount !== null && this.#beyond(amount, threshold));
+    return (reached.at(-1) ?? levels[0])?.severity ?? severity;
   }
 
   #tell(state: "firing" | "resolved", ts: number, value: number | null): void {
-    const { id, levels, severity, threshold } = this.rule;
-    const level = levels[Math.min(this.#level, levels.length - 1)] ?? { severity, threshold };
+    const { id, levels } = this.rule;
+    const severity = this.#severity;
+    const threshold = levels.find((level) => level.severity === severity)?.threshold ?? this.rule.threshold;
     const hash = createHash("sha256").update(`acme\0${this.#meter.id}\0${id}\0${this.#began}`).digest();
     const incident = hash.readBigUInt64LE(0).toString(16).padStart(16, "0");
-    this.#rows.push({ meter: this.#meter.id, rule: id, incident, ts, state, ...level, value });
+    this.#rows.push({ meter: this.#meter.id, rule: id, incident, ts, state, severity, threshold, value });
   }
 }
 

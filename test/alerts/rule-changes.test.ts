@@ -29,10 +29,11 @@ test("rules that stay keep their state, whatever comes and goes beside them", ()
     made.live(0, { ts: T0 + 10 * MINUTE, value: 11 }).map((t) => [t.rule, t.state]),
     [
       ["new", "firing"],
+      ["kept", "firing"],
       ["p", "firing"],
       ["gone", "resolved"],
     ],
-    "a rule that went resolves what it left behind, once",
+    "a rule that went resolves what it left behind, once, and one that is graver or less so now says so",
   );
   assert.deepEqual(
     made.live(0, { ts: T0 + 15 * MINUTE, value: 1 }).map((t) => [t.rule, t.state, t.severity]),

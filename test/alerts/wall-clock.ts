@@ -1,7 +1,7 @@
 import type { RuleSchedule } from "../../engine/base/settings.js";
 
 const STEP_MS = 15 * 60_000;
-const DAYS_LOOKED_AT = 9;
+const DAYS_LOOKED_AT = 16;
 const WEEK = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 const clocks = new Map<string, Intl.DateTimeFormat>();

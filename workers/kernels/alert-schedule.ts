@@ -3,8 +3,8 @@ import type { CompiledRule } from "./alert-rule.js";
 
 const HOUR = PERIODS.indexOf("hour");
 const MINUTE_MS = 60_000;
-/** Hours in which a schedule that ever changes has changed: a week, and a day for changes of the clock. */
-const MOST_HOURS = 8 * 24;
+/** Hours in which a schedule that ever changes has changed: a week, another one where the clock skips its hours, and some. */
+const MOST_HOURS = 16 * 24;
 
 /** Whether the rule's hours are on at an instant; always without a schedule. Over midnight the stretch belongs to the day on which it begins. */
 export function scheduled(rule: CompiledRule, atMs: number): boolean {

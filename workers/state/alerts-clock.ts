@@ -1,4 +1,6 @@
 import type { EntryWriter } from "../../engine/base/entries.js";
+import { AlertState } from "../kernels/alert.js";
+import { On } from "../kernels/alert-rule.js";
 import type { AlertMachines, RuleNumber } from "./alerts-machines.js";
 import type { AlertRows } from "./alerts-rows.js";
 import type { SlotRuns } from "./alerts-slots.js";
@@ -46,6 +48,21 @@ export class AlertClock {
     const start = this.#rows.start[row]!;
     const end = start + this.#rows.count[row]!;
     for (let slot = start; slot < end; slot++) this.#wheel.set(slot, this.#machines.dueMs(slot));
+  }
+
+  /** A live reading has come: what time may end has moved, and what is missed is missed later, which is seen when its time has come. */
+  read(row: number): void {
+    const slots = this.#slots;
+    const start = this.#rows.start[row]!;
+    const end = start + this.#rows.count[row]!;
+    const arrivedMs = this.#rows.arrived[row]!;
+    for (let slot = start; slot < end; slot++) {
+      if (slots.state[slot] === AlertState.OK) {
+        const { on, forMs } = slots.rule[slot]!;
+        if (on !== On.NODATA || this.#wheel.isSetBefore(slot, arrivedMs + forMs)) continue;
+      }
+      this.#wheel.set(slot, this.#machines.dueMs(slot));
+    }
   }
 
   /** A meter's slots are given to others. */

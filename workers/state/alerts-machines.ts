@@ -37,8 +37,10 @@ export class AlertMachines {
     const slots = this.#slots;
     const rule = slots.rule[slot]!;
     const since = slots.since[slot]!;
-    // Where a tick has let time pass beyond it, it is as if it had been seen right after.
-    const when = ts < since ? since + 1 : ts;
+    // Where a tick has let time pass beyond it, it is as if it had been seen right after; so is energy that ends at the very
+    // instant at which time ended the incident, or that instant would open another one.
+    const isOver = ts === since && slots.state[slot] === AlertState.OK && belongsBefore(rule) > 0;
+    const when = ts < since || isOver ? since + 1 : ts;
     if (slots.state[slot] !== AlertState.OK) this.#settle(slot, rule, when, out, ruleNumber);
     const truth = truthOf(rule, seen, atMs + (when - ts));
     if (truth !== Truth.TRUE && slots.state[slot] === AlertState.OK) return;
@@ -52,9 +54,10 @@ export class AlertMachines {
     const isKnown = !Number.isNaN(amount);
     if (isKnown || move === Move.FIRE) slots.last[slot] = amount;
     if (slots.state[slot] !== AlertState.FIRING) return;
-    const level = isKnown ? levelOf(rule, amount) : slots.level[slot]!;
-    if (move !== Move.FIRE && level === slots.level[slot]) return;
-    slots.level[slot] = level;
+    if (move !== Move.FIRE && !isKnown) return;
+    const severity = rule.severities[isKnown ? levelOf(rule, amount) : 0]!;
+    if (move !== Move.FIRE && severity === slots.severity[slot]) return;
+    slots.severity[slot] = severity;
     this.#write(slot, when, amount, true, out, ruleNumber);
   }
 
@@ -75,7 +78,7 @@ export class AlertMachines {
     const slots = this.#slots;
     const move = elapse(slots, slot, rule, due, belongsBefore(rule));
     const amount = slots.last[slot]!;
-    if (move === Move.FIRE) slots.level[slot] = Number.isNaN(amount) ? 0 : levelOf(rule, amount);
+    if (move === Move.FIRE) slots.severity[slot] = rule.severities[Number.isNaN(amount) ? 0 : levelOf(rule, amount)]!;
     if (move !== Move.NONE) this.#write(slot, due, amount, move === Move.FIRE, out, ruleNumber);
   }
 
@@ -176,7 +179,7 @@ export class AlertMachines {
     // Where its hours began later, so did the condition: the same silence on two days is two incidents.
     slots.began[slot] = from + this.#missingFor(rule, row) === missing ? from : missing;
     slots.last[slot] = Number.NaN;
-    slots.level[slot] = 0;
+    slots.severity[slot] = rule.severities[0]!;
     this.#write(slot, missing, Number.NaN, true, out, ruleNumber);
   }
 
@@ -186,8 +189,10 @@ export class AlertMachines {
     const meter = this.#rows.meter[slots.row[slot]!]!;
     const { low, high } = incidentId(rule.tenant, this.#meters.id(meter), rule.rule.id, slots.began[slot]!);
     const number = ruleNumber(rule.rule.id, rule.tenant);
-    const level = Math.min(slots.level[slot]!, rule.thresholds.length - 1);
-    out.alert(meter, number, ts, amount, rule.thresholds[level]!, firing, rule.severities[level]!, low, high);
+    const severity = slots.severity[slot]!;
+    // Levels may have been changed while it fires.
+    const level = Math.max(0, rule.severities.indexOf(severity));
+    out.alert(meter, number, ts, amount, rule.thresholds[level]!, firing, severity, low, high);
     this.transitions++;
   }
 }

@@ -29,6 +29,16 @@ export class AlertRows {
   readonly #free: number[] = [];
   #used = 0;
 
+  /** Rows that there are, those given back included. */
+  get used(): number {
+    return this.#used;
+  }
+
+  get bytes(): number {
+    const columns = [this.start, this.count, this.kinds, this.meter, this.arrived, this.newest, this.flags, this.#numbers];
+    return columns.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
   take(meter: number): number {
     const row = this.#free.pop() ?? this.#used++;
     let size = this.start.length;

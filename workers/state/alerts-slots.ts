@@ -11,17 +11,18 @@ export class SlotRuns implements AlertSlots {
   began = new Float64Array(64);
   /** What was known last while it is not OK; NaN: nothing. */
   last = new Float64Array(64);
-  /** Of the incident that goes on, index into the rule's levels. */
-  level = new Uint8Array(64);
+  /** What the incident that goes on said last, index into SEVERITIES. */
+  severity = new Uint8Array(64);
   /** The meter's row. */
   row = new Uint32Array(64);
   readonly rule: CompiledRule[] = [];
   readonly #free = new Map<number, number[]>();
   #used = 0;
 
-  /** Slots that there are, those given back included. */
-  get count(): number {
-    return this.#used;
+  /** Eight bytes of each slot are the reference to its rule. */
+  get bytes(): number {
+    const columns = [this.state, this.since, this.began, this.last, this.severity, this.row];
+    return columns.reduce((sum, { byteLength }) => sum + byteLength, 8 * this.rule.length);
   }
 
   /** First slot of a run for these rules, all of them OK. */
@@ -34,7 +35,7 @@ export class SlotRuns implements AlertSlots {
       this.since[start + index] = 0;
       this.began[start + index] = 0;
       this.last[start + index] = Number.NaN;
-      this.level[start + index] = 0;
+      this.severity[start + index] = 0;
     });
     return start;
   }
@@ -55,7 +56,7 @@ export class SlotRuns implements AlertSlots {
       this.since = grown(this.since, new Float64Array(size));
       this.began = grown(this.began, new Float64Array(size));
       this.last = grown(this.last, new Float64Array(size));
-      this.level = grown(this.level, new Uint8Array(size));
+      this.severity = grown(this.severity, new Uint8Array(size));
       this.row = grown(this.row, new Uint32Array(size));
     }
     return start;

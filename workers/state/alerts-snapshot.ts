@@ -1,3 +1,4 @@
+import { SEVERITIES } from "../../engine/base/entries.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import type { Rule } from "../../engine/base/settings.js";
 import { emptyObservation, type Observation } from "../kernels/alert.js";
@@ -16,7 +17,7 @@ export interface SavedSlot {
   since: number;
   began: number;
   last: number;
-  level: number;
+  severity: number;
 }
 
 /** All that a meter's alerts remember. Slots that are OK and of which nothing is to be remembered are left out. */
@@ -39,9 +40,9 @@ const COLUMNS = 4;
  * in each piece:
  *
  *     meter | held 0 or 1 | ts delta span quarter hour day (if held) | judged × 3
- *     waiting n | period start end energy (n times) | slots n | rule state since began last level (n times)
+ *     waiting n | period start end energy (n times) | slots n | rule state since began last severity (n times)
  *
- * Version 1 had neither the columns nor `last` and `level`.
+ * Version 1 had neither the columns nor `last` and `severity`.
  */
 export function writeAlerts(head: SavedHead, newest: readonly Float64Array[], meters: Iterable<SavedMeter>): Uint8Array[] {
   const rules = new Map<Rule, number>();
@@ -58,9 +59,9 @@ export function writeAlerts(head: SavedHead, newest: readonly Float64Array[], me
     numbers.push(...judged, waiting.length);
     for (const { period, start, end, energy } of waiting) numbers.push(period, start, end, energy);
     numbers.push(slots.length);
-    for (const { rule, state, since, began, last, level } of slots) {
+    for (const { rule, state, since, began, last, severity } of slots) {
       if (!rules.has(rule)) rules.set(rule, rules.size);
-      numbers.push(rules.get(rule)!, state, since, began, last, level);
+      numbers.push(rules.get(rule)!, state, since, began, last, severity);
     }
     if (numbers.length * 8 >= PIECE_BYTES) flush();
   }
@@ -122,7 +123,14 @@ function* readMeters(
         const rule = rules[index];
         if (rule === undefined) throw damaged(`rule ${index} of ${rules.length}`);
         const [state, since, began] = [next(), next(), next()];
-        return { rule, state, since, began, last: isOld ? Number.NaN : next(), level: isOld ? 0 : next() };
+        return {
+          rule,
+          state,
+          since,
+          began,
+          last: isOld ? Number.NaN : next(),
+          severity: isOld ? SEVERITIES.indexOf(rule.severity) : next(),
+        };
       });
       yield { meter, held, judged, waiting, slots };
     }

@@ -95,6 +95,11 @@ export class AlertBook {
     this.#setAll();
   }
 
+  /** Memory that each meter with rules takes, timers included; names and settings are the book's of meters. */
+  get bytes(): number {
+    return (this.#rows.bytes + this.#slots.bytes + (this.#clock?.bytes ?? 0)) / Math.max(1, this.#rows.used);
+  }
+
   /** Whether the last tick was cut short. */
   get isBehind(): boolean {
     return this.#clock?.isBehind ?? false;
@@ -205,7 +210,7 @@ export class AlertBook {
         this.#judgeEnergy(row, seen, out, ruleNumber);
       }
     }
-    if (this.#clock !== null) this.#clock.set(row);
+    if (this.#clock !== null) this.#clock.read(row);
   }
 
   /** State and beginning of each rule of the meter that is not OK. */
@@ -305,18 +310,18 @@ export class AlertBook {
   }
 
   #saveSlot(slot: number): LiveSlot {
-    const { rule, state, since, began, last, level } = this.#slots;
+    const { rule, state, since, began, last, severity } = this.#slots;
     const [inState, at] = [state[slot]!, since[slot]!];
-    return { rule: rule[slot]!, state: inState, since: at, began: began[slot]!, last: last[slot]!, level: level[slot]! };
+    return { rule: rule[slot]!, state: inState, since: at, began: began[slot]!, last: last[slot]!, severity: severity[slot]! };
   }
 
-  #fillSlot(slot: number, was: Rule, { state, since, began, last, level }: Omit<SavedSlot, "rule">): void {
+  #fillSlot(slot: number, was: Rule, { state, since, began, last, severity }: Omit<SavedSlot, "rule">): void {
     if (state === AlertState.PENDING && !sameCondition(was, this.#slots.rule[slot]!.rule)) return;
     this.#slots.state[slot] = state;
     this.#slots.since[slot] = since;
     this.#slots.began[slot] = began;
     this.#slots.last[slot] = last;
-    this.#slots.level[slot] = level;
+    this.#slots.severity[slot] = severity;
   }
 
   /** The state of all meters; no more than 64 KiB of meters' records a piece. */

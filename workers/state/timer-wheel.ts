@@ -65,6 +65,12 @@ export class TimerWheel {
     this.#put(slot, second);
   }
 
+  /** Whether the slot is looked at by itself no later than at this instant. */
+  isSetBefore(slot: number, atMs: number): boolean {
+    const due = slot < this.#due.length ? this.#due[slot]! : 0;
+    return due !== 0 && due * 1000 <= atMs;
+  }
+
   /** The slot is not looked at any more. */
   forget(slot: number): void {
     if (slot < this.#due.length) this.#due[slot] = 0;
