@@ -33,7 +33,10 @@ export function checkTimedAlerts(store: SimStore): number {
       assert.ok(resolved.length <= 1, `incident ${incident} of ${series} ended ${resolved.length} times`);
       const [beganAt, overAt] = [firing[0]!.ts, resolved[0]?.ts ?? Number.POSITIVE_INFINITY];
       assert.ok(overAt >= beganAt, `incident ${incident} of ${series} ended at ${overAt}, before it began at ${beganAt}`);
-      assert.ok(beganAt >= endedAt, `incident ${incident} of ${series} began at ${beganAt}, before another one had ended at ${endedAt}`);
+      assert.ok(
+        beganAt >= endedAt,
+        `incident ${incident} of ${series} began at ${beganAt}, before another one had ended at ${endedAt}`,
+      );
       endedAt = overAt;
     }
     if (series.includes(`/${NEVER_SEEN}/`)) assert.equal(ofSeries.size, 1, `${series} was missed ${ofSeries.size} times`);

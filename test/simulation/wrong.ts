@@ -256,7 +256,14 @@ export const wrongs: Record<string, { wrong: Wrong; found: RegExp }> = {
       options: (options, life) => {
         let last = 0;
         const output = new (class extends RingProducer {
-          override write(type: number, id: number, extra: number, number: number, first?: Uint8Array, second?: Uint8Array): boolean {
+          override write(
+            type: number,
+            id: number,
+            extra: number,
+            number: number,
+            first?: Uint8Array,
+            second?: Uint8Array,
+          ): boolean {
             if (type === Outcome.ALERT) last = number;
             return super.write(type, id, extra, number, first, second);
           }
