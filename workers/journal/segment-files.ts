@@ -18,6 +18,9 @@ export interface SegmentFilesOptions {
   reserve: boolean;
 }
 
+/** A file that grows is left as soon as a reserved one is ready, which is made so much faster beside it. */
+const HURRY = 8;
+
 /**
  * The journal's files: begins them, writes to the newest, cuts and deletes those that are over.
  *
@@ -31,6 +34,8 @@ export class SegmentFiles {
   /** Those that hold something durable, in order. */
   readonly segments: Segment[];
   #file: DiskFile | null = null;
+  /** The newest file was not reserved: each of its syncs is dearer. */
+  #grows = false;
   #fileBytes: number;
   #hasEnded = false;
   #ending: Promise<void> | null = null;
@@ -64,7 +69,8 @@ export class SegmentFiles {
     let segment = present;
     let file = this.#file;
     let isFresh = false;
-    if (segment === undefined || file === null || segment.bytes + group.bytes > segmentBytes) {
+    const mayLeave = this.#grows && this.#spare?.isReady === true;
+    if (segment === undefined || file === null || mayLeave || segment.bytes + group.bytes > segmentBytes) {
       isFresh = true;
       this.#file = null;
       await file?.close();
@@ -89,13 +95,14 @@ export class SegmentFiles {
     segment.end = end;
     segment.writtenMs = writtenMs;
     this.#resize(segment, Math.max(segment.fileBytes, segment.bytes));
-    this.#spare?.keepUp(segment.bytes);
+    this.#spare?.keepUp(this.#grows ? HURRY * segment.bytes : segment.bytes);
   }
 
   /** A file that was reserved where one is ready, a new one otherwise. Its name waits for a sync of the directory. */
   async #begin(segment: Segment): Promise<DiskFile> {
     const { disk, segmentBytes } = this.#options;
     const file = (await this.#spare?.take(segment.path)) ?? null;
+    this.#grows = file === null;
     if (file === null) return disk.create(segment.path);
     this.#resize(segment, segmentBytes);
     return file;

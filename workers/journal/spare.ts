@@ -48,6 +48,11 @@ export class Spare {
     return this.#bytes;
   }
 
+  /** Whether `take` gives one. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
   /** A new file of the journal has begun: after a failure this is the time to try again. */
   begin(): void {
     this.trouble = "";
