@@ -14,6 +14,8 @@ export interface Disk {
   readAt(path: string, offset: number, length: number): Promise<Uint8Array>;
   /** Creates a file that must not exist yet, for appending. Its name is durable after `syncDirectory`. */
   create(path: string): Promise<DiskFile>;
+  /** Opens a file that exists, for writing over what is there from its beginning on; beyond its end it grows. */
+  open(path: string): Promise<DiskFile>;
   /** Replaces `to` by `from` in one step. */
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
@@ -24,7 +26,7 @@ export interface Disk {
 }
 
 export interface DiskFile {
-  /** Appends the pieces in order. */
+  /** Writes the pieces in order behind what was appended before. */
   append(pieces: readonly Uint8Array[]): Promise<void>;
   /** Everything appended before is on the disk once this resolves; after a rejection nothing is known. */
   sync(): Promise<void>;

@@ -106,6 +106,11 @@ export const nodeDisk: Disk = {
     return new NodeDiskFile(await open(path, "ax"));
   },
 
+  async open(path) {
+    // Not for appending: then every write would go to the end of the file, whatever its place.
+    return new NodeDiskFile(await open(path, "r+"));
+  },
+
   rename,
 
   remove(path) {

@@ -139,11 +139,6 @@ export function stepAt(timeline: MeterTimeline, ts: number): SettingsStep {
   return timeline[index]!;
 }
 
-/** The settings of a meter that are in force at an instant, the newest ones unless it is given. */
-export function settingsFor(plan: TenantPlan, meter: string, ts: number = Number.POSITIVE_INFINITY): MeterSettings {
-  return stepAt(timelineFor(plan, meter), ts).settings;
-}
-
 /** Whether two settings make the same rows of whatever comes. */
 export function decidesAlike(a: MeterSettings, b: MeterSettings): boolean {
   return a === b || decidingText(a) === decidingText(b);

@@ -1,5 +1,5 @@
 import { durationText } from "../base/plain-text.js";
-import { type Rule, settingsFor, type TenantPlan } from "../base/settings.js";
+import { type Rule, stepAt, type TenantPlan, timelineFor } from "../base/settings.js";
 import type { TriedIncident } from "../rules-test/incidents.js";
 import type { RunResult } from "../rules-test/run.js";
 import { LocalClock } from "./local-clock.js";
@@ -76,7 +76,7 @@ export function rulesText(report: RulesReport): string[] {
 
 function rowOf({ plan, to }: RulesReport, incident: TriedIncident): string[] {
   const { ts, resolved, meter, rule, before } = incident;
-  const clock = new LocalClock(settingsFor(plan, meter, ts).timezone);
+  const clock = new LocalClock(stepAt(timelineFor(plan, meter), ts).settings.timezone);
   const opened = `${clock.text(iso(ts))}${before ? " or before" : ""}`;
   const ended = resolved === null ? "still open" : clock.text(iso(resolved));
   const lasted = durationText((resolved ?? to) - ts);

@@ -1,3 +1,4 @@
+import { HELD_UP } from "../memory/protocol.js";
 import type { RingProducer } from "../memory/ring.js";
 
 /** A record on its way to a shard's ring. */
@@ -30,6 +31,8 @@ export class Lane {
   active = false;
   /** Nothing is taken from it for now. */
   isHeld = false;
+  /** It had to wait for its own sake since it was empty last. */
+  isHeldUp = false;
   /** Whether its turn in the round was cut short by a full ring. */
   inTurn = false;
   /** What a byte of its frames has cost lately, in microseconds; NaN: not known yet. */
@@ -126,7 +129,8 @@ export class Lane {
   /** Writes the head into the ring; false when the ring has no room. */
   moveTo(ring: RingProducer): boolean {
     const item = this.peek();
-    if (item === undefined || !ring.write(item.type, item.id, this.id, item.arrivalMs, item.payload)) return false;
+    const extra = this.isHeldUp ? this.id | HELD_UP : this.id;
+    if (item === undefined || !ring.write(item.type, item.id, extra, item.arrivalMs, item.payload)) return false;
     this.shift();
     return true;
   }

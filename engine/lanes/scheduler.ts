@@ -114,11 +114,16 @@ export class Scheduler {
     const nowMs = this.#nowMs();
     let progress = false;
     for (const [i, lane] of this.#active.entries()) {
-      if (lane.pauseMs(nowMs) > 0) this.#schedulePause();
-      else if (!lane.isHeld) {
+      if (lane.pauseMs(nowMs) > 0) {
+        lane.isHeldUp = true;
+        this.#schedulePause();
+      } else if (lane.isHeld) lane.isHeldUp = true;
+      else {
         // A turn that a full ring cut short goes on; it is not a new one.
         if (!lane.inTurn) lane.deficit += QUANTUM_BYTES * lane.weight;
         progress = true;
+        // It works off what its frames cost more than those of others.
+        if (lane.deficit <= 0) lane.isHeldUp = true;
         lane.inTurn = !this.#turn(lane);
         if (lane.inTurn) {
           // The round goes on here next time: those that had their turn stand behind those that had not.
@@ -129,6 +134,7 @@ export class Scheduler {
       if (lane.depth > 0) still.push(lane);
       else {
         lane.active = false;
+        lane.isHeldUp = false;
         lane.deficit = Math.min(lane.deficit, 0);
       }
     }

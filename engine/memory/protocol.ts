@@ -3,6 +3,9 @@
  * (see `ring.ts`) and a payload.
  */
 
+/** In `extra` beside the lane: the frame waited in it for its client's own sake, over its rate or working off what it had cost. */
+export const HELD_UP = 1 << 30;
+
 /** Main thread → shard. For frames `id` is the session, `extra` the lane, `number` the arrival in epoch ms. */
 export const Input = {
   TEXT: 1,

@@ -40,6 +40,23 @@ describe("the machine's disk", () => {
     assert.equal((await nodeDisk.readAt(path, 3, 50)).byteOffset, 0);
   });
 
+  it("opens a file for writing over it from its beginning, going on where the last write ended, and grows it", async () => {
+    const path = `${root}/reserved`;
+    const made = await nodeDisk.create(path);
+    await made.append([new Uint8Array(10)]);
+    await made.sync();
+    await made.close();
+    const file = await nodeDisk.open(path);
+    await file.append([new Uint8Array([1, 2]), new Uint8Array([3])]);
+    await file.append([new Uint8Array([4, 5])]);
+    await file.sync();
+    assert.deepEqual([...(await nodeDisk.read(path))!], [1, 2, 3, 4, 5, 0, 0, 0, 0, 0]);
+    await file.append([new Uint8Array([6, 7, 8, 9, 10, 11, 12])]);
+    await file.close();
+    assert.deepEqual([...(await nodeDisk.read(path))!], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    await assert.rejects(nodeDisk.open(`${root}/absent`), { code: "ENOENT" });
+  });
+
   it("goes on at the right byte after a write that took only a part", () => {
     const pieces = [new Uint8Array([1, 2]), new Uint8Array([3]), new Uint8Array([4, 5, 6])];
     for (let written = 0; written <= 6; written++) {

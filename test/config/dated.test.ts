@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { defaultSettings, parseTimeline, settingsFor, timelineFor, timelineText } from "../../engine/base/settings.js";
+import { defaultSettings, parseTimeline, stepAt, timelineFor, timelineText } from "../../engine/base/settings.js";
 import { parseConfig } from "../../engine/config/load.js";
 import { tenantPlans } from "../../engine/config/tenants.js";
 
@@ -35,8 +35,8 @@ test("entries with a from become steps of a meter's timeline: the latest decides
     [march, "gauge", null, ""],
   ]);
   assert.equal(timelineFor(plan, "main-1"), timelineFor(plan, "main-2"));
-  assert.equal(settingsFor(plan, "x", march).kind, "gauge");
-  assert.equal(settingsFor(plan, "x", march - 1).kind, "counter");
+  assert.equal(stepAt(timelineFor(plan, "x"), march).settings.kind, "gauge");
+  assert.equal(stepAt(timelineFor(plan, "x"), march - 1).settings.kind, "counter");
   for (const meter of ["main-1", "x"]) {
     const timeline = timelineFor(plan, meter);
     assert.deepEqual(parseTimeline(timelineText(timeline)), timeline);

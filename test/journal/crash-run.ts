@@ -3,7 +3,7 @@ import type { Disk } from "../../engine/base/disk.js";
 import { Journal } from "../../workers/journal/journal.js";
 import { Random } from "../support/random.js";
 import { SimClock } from "../support/sim-clock.js";
-import { SimDisk } from "../support/sim-disk.js";
+import { type Fault, SimDisk } from "../support/sim-disk.js";
 import { concat, unit } from "./units.js";
 
 /** What a life of the journal may meet, and how its disk is dressed up: a variant that lies must be found out. */
@@ -16,9 +16,13 @@ export interface RunResult {
   restarts: number;
   failures: number;
   unitsRecovered: number;
+  /** Files that were written over zeros, and files cut to their length. */
+  reserved: number;
+  cut: number;
 }
 
 const directory = "j";
+const FAULTS: readonly Fault[] = ["sync", "append", "create", "open", "rename", "truncate", "syncDirectory"];
 
 /**
  * One seeded history of a journal: appends, commits, reads and releases, ended by power cuts, kills and failing disks at any
@@ -38,8 +42,8 @@ class CrashRun {
   readonly #random: Random;
   readonly #options: RunOptions;
   readonly #clock = new SimClock();
-  readonly #sizes: { blockBytes: number; segmentBytes: number; memoryBytes: number };
-  readonly #result: RunResult = { crashes: 0, restarts: 0, failures: 0, unitsRecovered: 0 };
+  readonly #sizes: { blockBytes: number; segmentBytes: number; memoryBytes: number; reserve: boolean };
+  readonly #result: RunResult = { crashes: 0, restarts: 0, failures: 0, unitsRecovered: 0, reserved: 0, cut: 0 };
   #disk: SimDisk;
   /** All units of the stream as it stands, and where each ends. */
   #units: Uint8Array[] = [];
@@ -59,6 +63,7 @@ class CrashRun {
       blockBytes: this.#random.pick([128, 256, 512]),
       segmentBytes: this.#random.pick([400, 1500, 4000]),
       memoryBytes: this.#random.pick([512, 1024, 1 << 16]),
+      reserve: this.#random.chance(0.8),
     };
   }
 
@@ -71,7 +76,7 @@ class CrashRun {
       const steps = this.#random.int(25);
       for (let step = 0; step < steps && journal.failure === null; step++) await this.#step(journal);
       if (journal.failure !== null) this.#result.failures++;
-      if (journal.failure === null && this.#random.chance(0.1)) await journal.close().catch(() => {});
+      if (this.#random.chance(0.1)) await this.#close(journal);
       this.#end(journal);
     }
     await this.#check(await this.#open());
@@ -83,6 +88,8 @@ class CrashRun {
 
   #end(journal: Journal | null): void {
     this.#upTo = undefined;
+    this.#result.reserved += this.#disk.calls.open;
+    this.#result.cut += this.#disk.calls.truncate;
     this.#disk.faultRate = 0;
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
     if (this.#random.chance(0.6)) {
@@ -125,9 +132,30 @@ class CrashRun {
 
   async #open(): Promise<Journal> {
     const journal = await this.#start();
+    if (this.#isExact) assert.equal(this.#disk.calls.truncate, 0, "what was closed in good order had to be cut");
+    this.#isExact = false;
     // Recovery that was given a position keeps exactly what lies before it.
     if (this.#upTo !== undefined) assert.equal(journal.durable, this.#upTo);
     return journal;
+  }
+
+  /** The last life was closed in good order, so that its files end where they should. */
+  #isExact = false;
+
+  /** In good order or after a failure: nothing of it goes on, and what was closed in good order has no zeros at its end. */
+  async #close(journal: Journal): Promise<void> {
+    this.#disk.heal();
+    const hadFailed = journal.failure !== null;
+    await journal.close().catch(() => {});
+    assert.equal(this.#disk.underWay, 0, "something is under way after the end");
+    assert.equal(this.#disk.openFiles, 0, "a file is open after the end");
+    await turns(30);
+    assert.equal(this.#disk.underWay, 0, "something was begun after the end");
+    if (hadFailed || journal.durable !== journal.appended) return;
+    assert.equal(journal.bytesOnDisk, this.#disk.usedBytes());
+    assert.ok(!this.#disk.paths().includes(`${directory}/journal.spare`));
+    // One that has written nothing has said nothing in its file either.
+    this.#isExact = this.#disk.calls.sync > 0;
   }
 
   async #check(journal: Journal): Promise<void> {
@@ -160,11 +188,11 @@ class CrashRun {
     if (dice < 40) this.#append(journal);
     else if (dice < 60) journal.commit();
     else if (dice < 68) await journal.committed(journal.appended).catch(() => {});
-    else if (dice < 80) await turns(random.int(12));
+    else if (dice < 80) await turns(random.int(random.pick([12, 100])));
     else if (dice < 90) await this.#read(journal);
     else if (dice < 93) this.#release(journal);
     else if (dice < 97) await this.#delete(journal);
-    else if (dice < 98) this.#disk.failNext(random.pick(["sync", "append", "create", "syncDirectory"]), random.int(2));
+    else if (dice < 98) this.#disk.failNext(random.pick(FAULTS), random.int(2));
     else this.#disk.capacityBytes = this.#disk.usedBytes() + random.int(1000);
     for (const { bytes, pieces } of this.#lent) assert.ok(same(concat(pieces), bytes), "what a reader holds has changed");
   }

@@ -161,7 +161,7 @@ describe("journal", () => {
   for (const fault of ["append", "sync", "create", "syncDirectory"] as const) {
     it(`reports a failed ${fault} once, and nothing as durable after it`, async () => {
       const disk = new SimDisk();
-      const { journal, durable, failed } = await opened(disk, "j", { segmentBytes: 200 });
+      const { journal, durable, failed } = await opened(disk, "j", { segmentBytes: 200, reserve: false });
       journal.append(unit(1));
       await journal.committed(journal.appended);
       const safe = journal.durable;
@@ -203,7 +203,7 @@ describe("journal", () => {
 
   it("deletes only files that are wholly released, old enough and not the newest", async () => {
     const disk = new SimDisk();
-    const { journal, clock } = await opened(disk, "j", { segmentBytes: 200 });
+    const { journal, clock } = await opened(disk, "j", { segmentBytes: 200, reserve: false });
     const ends: number[] = [];
     for (let i = 0; i < 5; i++) {
       ends.push(journal.append(unit(i + 1, 1)));

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { limits } from "../../engine/base/limits.js";
 import { Lane } from "../../engine/lanes/lane.js";
 import { Scheduler } from "../../engine/lanes/scheduler.js";
+import { HELD_UP } from "../../engine/memory/protocol.js";
 import { createRing, RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 
 function setUp() {
@@ -23,7 +24,8 @@ function setUp() {
 function take(consumer: RingConsumer, bytes: number): Map<number, number> {
   const got = new Map<number, number>();
   for (let read = 0; read < bytes && consumer.next(); read += consumer.payloadBytes) {
-    got.set(consumer.extra, (got.get(consumer.extra) ?? 0) + consumer.payloadBytes);
+    const lane = consumer.extra & ~HELD_UP;
+    got.set(lane, (got.get(lane) ?? 0) + consumer.payloadBytes);
   }
   consumer.take();
   consumer.free(consumer.cursor);
@@ -229,4 +231,33 @@ test("a lane that is held keeps what it has, others go on, and it follows when i
   held.isHeld = false;
   scheduler.pump();
   assert.deepEqual([...take(consumer, 1e9)], [[0, 500]]);
+});
+
+test("frames that waited for their own client's sake say so, others do not", () => {
+  const { scheduler, consumer, clock } = setUp();
+  const limited = new Lane(0, "limited", 1, 100);
+  const other = new Lane(1, "other", 1, null);
+  const heldUp: number[] = [];
+  const taken = () => {
+    for (; consumer.next(); ) if ((consumer.extra & HELD_UP) !== 0) heldUp.push(consumer.id);
+    consumer.take();
+    consumer.free(consumer.cursor);
+  };
+  scheduler.offer(limited, 1, 1, 0, frame(100));
+  scheduler.pump();
+  taken();
+  scheduler.charge(limited, 100, 1000, 10);
+  scheduler.offer(limited, 1, 2, 0, frame(100));
+  scheduler.offer(other, 1, 3, 0, frame(100));
+  scheduler.pump();
+  taken();
+  assert.deepEqual(heldUp, []);
+  clock.nowMs = 20_000;
+  scheduler.pump();
+  taken();
+  assert.deepEqual(heldUp, [2]);
+  scheduler.offer(limited, 1, 4, 0, frame(100));
+  scheduler.pump();
+  taken();
+  assert.deepEqual(heldUp, [2]);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { settingsFor } from "../../engine/base/settings.js";
+import { timelineFor } from "../../engine/base/settings.js";
 import type { MeterExchange, MeterReading } from "../../engine/client/frames.js";
 import { reference } from "../reference/reference.js";
 import { Random } from "../support/random.js";
@@ -84,7 +84,7 @@ function checkMeter(store: SimStore, datalogger: SimDatalogger, meter: string): 
   const inputs: (MeterReading | MeterExchange)[] = datalogger.frames.flatMap(({ readings, exchanges }) =>
     [...readings, ...exchanges].filter((input) => input.meter === meter),
   );
-  const expected = reference(settingsFor(plan, meter), inputs);
+  const expected = reference(timelineFor(plan, meter), inputs);
   const prefix = `${datalogger.tenant}/${meter}/`;
   const readings = expected.readings.map(({ ts, value, rev, delta, flags }) => [
     `${prefix}${ts}`,

@@ -94,6 +94,33 @@ describe("the simulated disk", () => {
     assert.equal(disk.usedBytes(), 2);
   });
 
+  it("writes over what is there from the beginning, and a write that is torn or lost leaves what was there", async () => {
+    const seen = await outcomes(async (disk) => {
+      disk.put("d/file", bytes("......".replaceAll(".", "\0")));
+      const file = await disk.open("d/file");
+      await file.append([bytes("a"), bytes("b")]);
+      await file.sync();
+      await file.append([bytes("c")]);
+      await file.append([bytes("d")]);
+      assert.equal(text(await disk.read("d/file")), "abcd..");
+      return disk.crash();
+    });
+    assert.deepEqual([...seen.keys()].sort(), ["ab....", "ab.d..", "abc...", "abcd.."]);
+  });
+
+  it("grows beyond the end of what was opened, where alone that takes room", async () => {
+    const disk = new SimDisk({ capacityBytes: 5 });
+    disk.put("d/file", new Uint8Array(4));
+    const file = await disk.open("d/file");
+    await file.append([bytes("abc")]);
+    await assert.rejects(file.append([bytes("def")]), { code: "ENOSPC" });
+    assert.equal(text(await disk.read("d/file")), "abcde");
+    await assert.rejects(disk.open("d/absent"), { code: "ENOENT" });
+    assert.equal(disk.openFiles, 1);
+    await file.close();
+    assert.deepEqual([disk.openFiles, disk.underWay], [0, 0]);
+  });
+
   it("takes nothing more once it has crashed", async () => {
     const disk = new SimDisk();
     const file = await disk.create("d/file");

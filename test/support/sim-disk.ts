@@ -1,14 +1,14 @@
 import type { Disk, DiskFile } from "../../engine/base/disk.js";
 import { Random } from "./random.js";
 import type { Inode } from "./sim-file.js";
-import { afterCrash, appendTo, cut, durableFile, visible } from "./sim-file.js";
+import { afterCrash, cut, durableFile, visible, writeTo } from "./sim-file.js";
 
 /**
  * A disk that forgets as real ones do. What is written is seen at once, as from the system's cache, but is only
  * safe after a sync; names are only safe after a sync of their directory.
  *
  *            append            sync                crash
- *   nothing ───────▶ pending ───────▶ durable      pending: each append kept, lost or torn, in any combination
+ *   nothing ───────▶ pending ───────▶ durable      pending: each write kept, lost or torn, in any combination
  *                       └─ failed sync ─▶ orphan   orphan:  seen until the crash, then there or not, whatever later syncs said
  *
  * Every operation takes effect a few turns of the event loop after its call, as seeded, and a killed or crashed
@@ -23,7 +23,12 @@ interface NameChange {
   inode: Inode;
 }
 
-export type Fault = "append" | "sync" | "create" | "syncDirectory";
+/** Where an opened file is written next; one that was created is always written at its end. */
+interface Place {
+  offset: number;
+}
+
+export type Fault = "append" | "sync" | "create" | "open" | "rename" | "truncate" | "syncDirectory";
 
 export interface SimDiskOptions {
   seed?: number;
@@ -46,7 +51,19 @@ export class SimDisk implements Disk {
   capacityBytes: number;
   faultRate: number;
   /** Calls that took effect, for tests that count. */
-  readonly calls: Record<Fault, number> = { append: 0, sync: 0, create: 0, syncDirectory: 0 };
+  readonly calls: Record<Fault, number> = {
+    append: 0,
+    sync: 0,
+    create: 0,
+    open: 0,
+    rename: 0,
+    truncate: 0,
+    syncDirectory: 0,
+  };
+
+  /** Operations that were called and have not taken effect yet, and files that nobody has closed. */
+  underWay = 0;
+  openFiles = 0;
 
   constructor(options: SimDiskOptions = {}) {
     this.#options = options;
@@ -110,9 +127,9 @@ export class SimDisk implements Disk {
   flip(path: string, offset: number, bit: number): void {
     const inode = this.#existing(path);
     inode.content[offset]! ^= 1 << bit;
-    for (const append of inode.appends) {
-      const at = offset - append.offset;
-      if (at >= 0 && at < append.bytes.length) append.bytes[at]! ^= 1 << bit;
+    for (const write of inode.writes) {
+      const at = offset - write.offset;
+      if (at >= 0 && at < write.bytes.length) write.bytes[at]! ^= 1 << bit;
     }
   }
 
@@ -165,15 +182,30 @@ export class SimDisk implements Disk {
     if (this.#names.has(path)) throw failure("EEXIST", `file already exists, open '${path}'`);
     const inode = durableFile(new Uint8Array(0));
     this.#change({ directory: parent(path), remove: null, add: path, inode });
+    return this.#file(inode, null);
+  }
+
+  async open(path: string): Promise<DiskFile> {
+    await this.#turn();
+    this.#maybeFail("open");
+    return this.#file(this.#existing(path), { offset: 0 });
+  }
+
+  #file(inode: Inode, place: Place | null): DiskFile {
+    this.openFiles++;
     return {
-      append: (pieces) => this.#append(inode, pieces),
+      append: (pieces) => this.#write(inode, place, pieces),
       sync: () => this.#sync(inode),
-      close: () => this.#turn(),
+      close: async () => {
+        await this.#turn();
+        this.openFiles--;
+      },
     };
   }
 
   async rename(from: string, to: string): Promise<void> {
     await this.#turn();
+    this.#maybeFail("rename");
     this.#change({ directory: parent(from), remove: from, add: to, inode: this.#existing(from) });
   }
 
@@ -184,6 +216,7 @@ export class SimDisk implements Disk {
 
   async truncate(path: string, length: number): Promise<void> {
     await this.#turn();
+    this.#maybeFail("truncate");
     const inode = this.#existing(path);
     cut(inode, length);
   }
@@ -200,13 +233,16 @@ export class SimDisk implements Disk {
     this.#changes.push(change);
   }
 
-  async #append(inode: Inode, pieces: readonly Uint8Array[]): Promise<void> {
+  async #write(inode: Inode, place: Place | null, pieces: readonly Uint8Array[]): Promise<void> {
     await this.#turn();
+    const offset = place?.offset ?? inode.length;
     const bytes = new Uint8Array(Buffer.concat(pieces));
     const fault = this.#faultAt("append");
-    const room = this.capacityBytes - this.usedBytes();
-    const fits = fault === null ? Math.min(bytes.length, Math.max(0, room)) : this.#random.int(bytes.length + 1);
-    appendTo(inode, bytes.subarray(0, fits));
+    // Only beyond its end a file takes room.
+    const room = Math.max(0, this.capacityBytes - this.usedBytes()) + Math.max(0, inode.length - offset);
+    const fits = fault === null ? Math.min(bytes.length, room) : this.#random.int(bytes.length + 1);
+    writeTo(inode, offset, bytes.subarray(0, fits));
+    if (place !== null) place.offset += fits;
     if (fault !== null) throw failure(fault, "injected while appending");
     if (fits < bytes.length) throw failure("ENOSPC", "no space left on device, write");
   }
@@ -214,10 +250,10 @@ export class SimDisk implements Disk {
   async #sync(inode: Inode): Promise<void> {
     await this.#turn();
     const fault = this.#faultAt("sync");
-    for (const append of inode.appends) {
-      if (append.state !== "pending") continue;
-      if (fault === null) append.state = "durable";
-      else append.state = this.#random.pick(["durable", "orphan", "lost"]);
+    for (const write of inode.writes) {
+      if (write.state !== "pending") continue;
+      if (fault === null) write.state = "durable";
+      else write.state = this.#random.pick(["durable", "orphan", "lost"]);
     }
     if (fault !== null) throw failure(fault, "injected while syncing");
   }
@@ -246,8 +282,10 @@ export class SimDisk implements Disk {
   /** Lets some turns pass; never returns on a dead disk. */
   async #turn(): Promise<void> {
     const turns = this.#random.int((this.#options.maxTurns ?? 0) + 1);
+    this.underWay++;
     for (let i = 0; i <= turns; i++) await Promise.resolve();
     if (this.#dead) await new Promise<never>(() => {});
+    this.underWay--;
   }
 }
 

@@ -6,7 +6,10 @@ import { invariant } from "../../engine/base/errors.js";
  * What a file of the journal looks like. Little-endian; every part a multiple of 8 bytes, so that
  * the units in it can be read in place.
  *
- *   segment = header | block | block | …            block = header | payload
+ *   segment = header | block | block | … | zeros            block = header | payload
+ *
+ * Zeros are what is left of a file that was reserved. They are cut off once the next file is durable or the journal is closed, and by
+ * the next start after a crash: no block begins with them, so they read as the end.
  *
  * Segment header, 64 bytes. The magic, the version's place and the checksum's hold for every version, so that
  * "another version" and "damaged" can be told apart.

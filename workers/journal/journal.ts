@@ -1,16 +1,15 @@
 import type { Clock } from "../../engine/base/clock.js";
-import type { Disk, DiskFile } from "../../engine/base/disk.js";
+import type { Disk } from "../../engine/base/disk.js";
 import { invariant, MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
-import { BLOCK_HEADER_BYTES, encodeSegmentHeader, MAX_PAYLOAD_BYTES, SEGMENT_HEADER_BYTES } from "./block.js";
+import { BLOCK_HEADER_BYTES, MAX_PAYLOAD_BYTES } from "./block.js";
 import { DiskReader } from "./disk-reader.js";
 import { BlockGroup } from "./group.js";
 import type { UnitsRead } from "./recent.js";
 import { RecentUnits } from "./recent.js";
 import type { Recovered } from "./recover.js";
 import { durableMark, recover } from "./recover.js";
-import type { Segment } from "./segment.js";
-import { addMark, segmentPath } from "./segment.js";
+import { SegmentFiles } from "./segment-files.js";
 
 export interface JournalOptions {
   disk: Disk;
@@ -27,6 +26,8 @@ export interface JournalOptions {
   onFailed(error: MeterstormError): void;
   blockBytes?: number;
   segmentBytes?: number;
+  /** Whether files are made ready beforehand, which syncs faster and writes every byte twice; `true` by default. */
+  reserve?: boolean;
   memoryBytes?: number;
 }
 
@@ -50,17 +51,14 @@ export class Journal {
   readonly #recent: RecentUnits;
   readonly #reader: DiskReader;
   readonly #group: BlockGroup;
-  readonly #segments: Segment[];
-  readonly #segmentBytes: number;
-  #file: DiskFile | null = null;
+  readonly #files: SegmentFiles;
   #durable: number;
-  #bytesOnDisk: number;
   /** Up to where a commit was asked for. */
   #wanted: number;
   #running: Promise<void> | null = null;
   #failure: MeterstormError | null = null;
-  #releasing: Promise<unknown> | null = null;
   #waiters: Waiter[] = [];
+  #closing: Promise<void> | null = null;
 
   /** Throws MeterstormError `journal_damaged`, `journal_version`, `journal_foreign`, or the disk's own error. */
   static async open(options: JournalOptions): Promise<Journal> {
@@ -78,16 +76,15 @@ export class Journal {
     this.#recent = new RecentUnits(payloadBytes, options.memoryBytes ?? limits.sinkMemoryBytes, end);
     this.#reader = new DiskReader(options.disk);
     this.#group = new BlockGroup(payloadBytes);
-    this.#segments = segments;
-    this.#segmentBytes = options.segmentBytes ?? limits.journalSegmentBytes;
+    const { disk, clock, directory, shard = "", segmentBytes = limits.journalSegmentBytes, reserve = true } = options;
+    this.#files = new SegmentFiles({ disk, clock, directory, shard, segmentBytes, reserve }, segments);
     this.#durable = end;
     this.#wanted = end;
-    this.#bytesOnDisk = segments.reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
   /** The oldest position that can still be read. */
   get first(): number {
-    return this.#segments[0]?.start ?? 0;
+    return this.#files.segments[0]?.start ?? 0;
   }
 
   get durable(): number {
@@ -98,9 +95,14 @@ export class Journal {
     return this.#recent.end;
   }
 
-  /** Size of all files, what is in flight not counted. */
+  /** Size of all files, what is reserved included and what is in flight not. */
   get bytesOnDisk(): number {
-    return this.#bytesOnDisk;
+    return this.#files.bytesOnDisk;
+  }
+
+  /** Why no file is reserved for what comes next; empty in the normal case. It costs speed, never data. */
+  get reserveTrouble(): string {
+    return this.#files.spareTrouble;
   }
 
   /** Memory taken by units, written or not. */
@@ -160,39 +162,10 @@ export class Journal {
   }
 
   async #writeGroup(end: number): Promise<void> {
-    const { disk, directory, clock, shard } = this.#options;
     const start = this.#durable;
-    const writtenMs = clock.nowMs();
-    const group = this.#group;
-    group.gather(this.#recent, start, end, start, writtenMs);
-
-    let segment = this.#segments.at(-1);
-    let file = this.#file;
-    const fresh = segment === undefined || file === null || segment.bytes + group.bytes > this.#segmentBytes;
-    if (fresh) {
-      await file?.close();
-      this.#file = null;
-      segment = { path: segmentPath(directory, start), start, end: start, bytes: 0, writtenMs, marks: [] };
-      file = await disk.create(segment.path);
-      this.#file = file;
-      group.pieces.unshift(encodeSegmentHeader(shard ?? "", start));
-    }
-    invariant(segment !== undefined && file !== null, "a group has its file");
-    await file.append(group.pieces);
-    await file.sync();
-    if (fresh) await disk.syncDirectory(directory);
-
-    // Only what is durable is listed: release relies on a later segment that no crash can take away.
-    const before = segment.bytes;
-    if (fresh) {
-      segment.bytes = SEGMENT_HEADER_BYTES;
-      this.#segments.push(segment);
-    }
-    for (const block of group.blocks) addMark(segment, block.position, segment.bytes + block.offset);
-    segment.bytes += group.bytes;
-    segment.end = end;
-    segment.writtenMs = writtenMs;
-    this.#bytesOnDisk += segment.bytes - before;
+    const writtenMs = this.#options.clock.nowMs();
+    this.#group.gather(this.#recent, start, end, start, writtenMs);
+    await this.#files.write(this.#group, start, end, writtenMs);
   }
 
   #fail(cause: unknown): void {
@@ -203,6 +176,8 @@ export class Journal {
         "what came after was not acknowledged and will be taken again. Check the disk and its free space; the shard then starts again from there.",
       { cause },
     );
+    // A successor in this process, if there is one, must not meet what is left of this one.
+    void this.#files.abandon();
     this.#options.onFailed(this.#failure);
     this.#settle();
   }
@@ -226,7 +201,9 @@ export class Journal {
   read(from: number, maxBytes: number): UnitsRead | Promise<UnitsRead> {
     invariant(from <= this.#durable, "only what is durable is read");
     if (from === this.#durable) return { pieces: [], end: from };
-    return this.#recent.read(from, maxBytes, this.#durable) ?? this.#reader.read(this.#segments, from, maxBytes, this.#durable);
+    return (
+      this.#recent.read(from, maxBytes, this.#durable) ?? this.#reader.read(this.#files.segments, from, maxBytes, this.#durable)
+    );
   }
 
   /** All units from `from` to what is durable now, in order, each piece a whole number of them. */
@@ -250,49 +227,26 @@ export class Journal {
    * it tells where the stream goes on. Resolves to the number deleted.
    */
   async release(position: number, keepMs: number): Promise<number> {
-    while (this.#releasing !== null) await this.#releasing;
-    const work = this.#deleteBelow(position, keepMs);
-    this.#releasing = work.catch(() => 0);
-    try {
-      return await work;
-    } finally {
-      this.#releasing = null;
-    }
+    return this.#files.release(position, keepMs);
   }
 
-  async #deleteBelow(position: number, keepMs: number): Promise<number> {
-    const { disk, directory, clock } = this.#options;
-    let deleted = 0;
-    for (;;) {
-      const [oldest, next] = this.#segments;
-      if (oldest === undefined || next === undefined) return deleted;
-      if (oldest.end > position || clock.nowMs() - oldest.writtenMs < keepMs) return deleted;
-      await disk.remove(oldest.path);
-      this.#segments.shift();
-      this.#bytesOnDisk -= oldest.bytes;
-      deleted++;
-      // One at a time: a power cut must not take a later name and leave an earlier one, which would look like a hole.
-      await disk.syncDirectory(directory);
-    }
+  /**
+   * Commits the rest, says in the file that all of it is durable, cuts that file to its length, and closes. Does no more than close
+   * after a failure. Nothing is under way any more once it resolves or rejects.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
-  /** Commits the rest, says in the file that all of it is durable, and closes. Does no more than close after a failure. */
-  async close(): Promise<void> {
+  async #close(): Promise<void> {
     try {
-      if (this.#failure === null) await this.committed(this.#recent.end);
+      while (this.#failure === null && this.#durable < this.#recent.end) await this.committed(this.#recent.end);
     } finally {
-      const file = this.#file;
-      const last = this.#segments.at(-1);
-      this.#file = null;
-      if (file !== null && this.#failure === null && last !== undefined) {
-        const mark = durableMark(this.#durable, this.#options.clock.nowMs());
-        await file.append([mark]);
-        await file.sync();
-        last.bytes += mark.length;
-        this.#bytesOnDisk += mark.length;
-      }
+      const isGood = this.#failure === null;
       this.#failure ??= new MeterstormError("journal_failed", `The journal in ${this.#options.directory} is closed.`);
-      await file?.close();
+      if (isGood) await this.#files.close(durableMark(this.#durable, this.#options.clock.nowMs()));
+      else await this.#files.abandon();
     }
   }
 }

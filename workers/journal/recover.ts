@@ -10,11 +10,12 @@ import {
 } from "./block.js";
 import type { Segment } from "./segment.js";
 import { addMark, BlockReader, damaged, findBlockAfter, markBefore, segmentPath, segmentStart } from "./segment.js";
+import { SPARE_NAME } from "./spare.js";
 
 /**
  * Finds what a journal holds after any end: a clean one, a killed process, a power cut, a failed sync.
  *
- *   whole segments … | last segment:  known durable ──── D ──── whole blocks ──── E ──── torn or half a unit ────
+ *   whole segments … | last segment:  known durable ──── D ──── whole blocks ──── E ──── torn, half a unit, zeros
  *                                                         └─ written again, synced ─┘     └─ cut ─┘
  *
  * D is the position that the newest block names as durable. What lies between D and E is read back fine, but
@@ -40,6 +41,8 @@ export async function recover(disk: Disk, directory: string, shard: string, upTo
   const names = await disk.list(directory);
   const copyPath = `${directory}/journal.tmp`;
   if (names.includes("journal.tmp")) await disk.remove(copyPath);
+  // Whether it is whole and durable nobody knows any more; and where it was to get a name, that holds nothing durable yet.
+  if (names.includes(SPARE_NAME)) await disk.remove(`${directory}/${SPARE_NAME}`);
   // A killed predecessor may have left names that no sync has made durable yet; what follows relies on them.
   await disk.syncDirectory(directory);
 
@@ -68,6 +71,8 @@ export async function recover(disk: Disk, directory: string, shard: string, upTo
     } else segments.pop();
     segments.push((await scanSegment(disk, directory, shard, start, null)).segment);
   }
+  // Whatever followed the last whole unit of a file is cut by now.
+  for (const segment of segments) segment.fileBytes = segment.bytes;
   return { segments, end: segments.at(-1)?.end ?? 0 };
 }
 
@@ -82,7 +87,7 @@ interface Scan {
 /** Reads one segment through. `until` is where the next one begins; `null` for the last, which alone may be torn. */
 async function scanSegment(disk: Disk, directory: string, shard: string, start: number, until: number | null): Promise<Scan> {
   const path = segmentPath(directory, start);
-  const segment: Segment = { path, start, end: start, bytes: 0, writtenMs: 0, marks: [] };
+  const segment: Segment = { path, start, end: start, bytes: 0, fileBytes: 0, writtenMs: 0, marks: [] };
   if (!(await checkHeader(disk, path, shard, start))) {
     if (until !== null) throw damaged(path, 0, `its header is lost, and with it positions ${start} to ${until}`);
     await refuseDamage(disk, path, 0, start);
@@ -99,7 +104,7 @@ async function scanSegment(disk: Disk, directory: string, shard: string, start: 
     if (block === "end") break;
     const fits = block !== "bad" && block.start === position;
     if (until !== null && position === until && segment.end === until && (!fits || block.payload.length > 0)) {
-      // The next segment took over here; what follows is an older copy of how it begins.
+      // The next segment took over here; what follows is an older copy of how it begins, or zeros that were not cut yet.
       torn = true;
       break;
     }

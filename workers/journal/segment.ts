@@ -9,8 +9,9 @@ export interface Segment {
   /** Positions of its first byte and after its last. */
   start: number;
   end: number;
-  /** Size of the file. */
+  /** Where its last block ends, and how large the file is: zeros lie between, where it was reserved and is not cut yet. */
   bytes: number;
+  fileBytes: number;
   /** When it was last written, epoch ms. */
   writtenMs: number;
   /** Where some of its blocks are, so that a read need not go through the whole file. */

@@ -5,7 +5,7 @@ import type { CompiledSettings } from "./compiled-settings.js";
 import { judgeInterval } from "./interval.js";
 import { judgeCounter } from "./judge-counter.js";
 import { Case, type MeterRecord, RecordType } from "./record.js";
-import { productLow } from "./wide.js";
+import { productLow, sumLow } from "./wide.js";
 
 /** What a record of another register is judged against. */
 const NOTHING = new Baseline();
@@ -64,7 +64,8 @@ function judgeLine(settings: CompiledSettings, base: Baseline, reading: MeterRec
   reading.from = base.ts;
   reading.fromUnits = base.units;
   if (!settings.isPower) return;
-  const levels = base.units + reading.units;
-  reading.delta = levels * ms;
-  reading.deltaLow = productLow(levels, ms, reading.delta);
+  const [before, after] = [base.units * ms, reading.units * ms];
+  reading.delta = before + after;
+  reading.deltaLow =
+    sumLow(before, after, reading.delta) + productLow(base.units, ms, before) + productLow(reading.units, ms, after);
 }

@@ -3,7 +3,7 @@ import { type CompiledSettings, NOMINAL_MS } from "./compiled-settings.js";
 import { isSpread } from "./judge.js";
 import { type MeterRecord, RecordType } from "./record.js";
 import { share, shareDown, shareUp } from "./shares.js";
-import { productLow, sumLow } from "./wide.js";
+import { EXACT, productLow, sumLow } from "./wide.js";
 
 /** Beside the public flags: some segment reaches into the period, so its value is known. */
 export const KNOWN = 1 << 16;
@@ -119,12 +119,11 @@ export class PeriodSum {
       return;
     }
     // 2 × from × part + (to − from) × part² ÷ length, part² taken apart so that the quotient is one share.
-    const square = part * part;
-    const multiple = Math.floor(square / length);
+    const { multiple, rest } = squareOver(part, length);
     const rise = units - fromUnits;
     this.#plusProduct(sign * 2 * fromUnits, part);
     this.#plusProduct(sign * rise, multiple);
-    this.#plus(sign * share(rise, square - multiple * length, length));
+    this.#plus(sign * share(rise, rest, length));
   }
 
   /** Adds what a record brings between two parts of its amount, in its units; where the period has coarser ones each is rounded, halves up. */
@@ -172,4 +171,16 @@ export class PeriodSum {
   get rowFlags(): number {
     return (this.flags & PUBLIC_FLAGS) | (this.coveredMs < this.end - this.start ? Flag.PARTIAL : 0);
   }
+}
+
+/** part² ÷ length in whole numbers. */
+function squareOver(part: number, length: number): { multiple: number; rest: number } {
+  const square = part * part;
+  if (square < EXACT) {
+    const multiple = Math.floor(square / length);
+    return { multiple, rest: square - multiple * length };
+  }
+  // Stretches of more than 26 hours.
+  const exact = BigInt(part) ** 2n;
+  return { multiple: Number(exact / BigInt(length)), rest: Number(exact % BigInt(length)) };
 }

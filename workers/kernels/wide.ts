@@ -1,5 +1,5 @@
 /** Whole numbers below this are exact in a double. */
-const EXACT = 2 ** 53;
+export const EXACT = 2 ** 53;
 /** Splits a double's 53 bits in two halves (Veltkamp). */
 const SPLITTER = 2 ** 27 + 1;
 

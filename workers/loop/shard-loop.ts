@@ -3,7 +3,7 @@ import { NONE, UnitType } from "../../engine/base/entries.js";
 import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import type { TenantPlan } from "../../engine/base/settings.js";
-import { Input, type Origin, Outcome } from "../../engine/memory/protocol.js";
+import { HELD_UP, Input, type Origin, Outcome } from "../../engine/memory/protocol.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
@@ -212,7 +212,8 @@ export class ShardLoop {
   /** `snapshotTrouble`: why the last snapshot failed; empty when it did not. */
   reportStats(snapshotTrouble: string): void {
     const { journal } = this.#ports;
-    const lag = this.#backlogRows + this.counters.computedReadings - this.counters.storedReadings + this.beside.mender.rows;
+    const { computedReadings, storedReadings } = this.counters;
+    const lag = this.#backlogRows + computedReadings - storedReadings + this.beside.mender.rows + this.pump.rowsAgain;
     const { meterCount } = this.#applier.directory;
     const stats = this.counters.stats({
       journalBytes: journal.bytesOnDisk,
@@ -241,7 +242,7 @@ export class ShardLoop {
         const spentMs = clock.monotonicMs() - startMs;
         this.#afterFrame(session, taken, spentMs);
         if (this.#intake.late > 0) this.#late(session.tenant);
-        this.#costs.add(input.extra, input.payloadBytes, this.#intake.count, spentMs * 1000);
+        this.#costs.add(this.#lane, input.payloadBytes, this.#intake.count, spentMs * 1000);
         return;
       }
       case Input.HELLO:
@@ -321,11 +322,17 @@ export class ShardLoop {
     const detail = this.#detail(rejects, session.dataloggerNumber, spentMs);
     this.#answers.frame(position, session, seq, input.payloadBytes, input.number, detail);
     this.#telling.written(this.#ports.journal.appended);
-    if (late === 0) this.#batches.live(input.number);
+    if (late === 0) this.#live();
     const isLate = 2 * late > count;
     if (isLate === session.isLate || taken === Taken.NOTHING) return;
     session.isLate = isLate;
     this.#outbox.send(Outcome.LATE, session.id, isLate ? 1 : 0, 0);
+  }
+
+  /** A frame without late readings: how long it waits is what others give way to, where it is not for its own client's sake. */
+  #live(): void {
+    const { input } = this.#ports;
+    if ((input.extra & HELD_UP) === 0) this.#batches.live(input.number);
   }
 
   /** What is to be said of the last frame beside that it is safe; null: nothing. */
@@ -354,12 +361,18 @@ export class ShardLoop {
       this.#answers.post(position, input.id, datalogger, seq, accepted, input.number, detail);
       this.#telling.written(this.#ports.journal.appended);
       if (this.#intake.late > 0) this.#late(origin.tenant);
+      else this.#live();
     }
-    this.#costs.add(input.extra, payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
+    this.#costs.add(this.#lane, payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
   }
 
   #late(client: string): void {
-    this.beside.late(this.#applier.directory.tenantNumber(client), this.#ports.input.extra);
+    this.beside.late(this.#applier.directory.tenantNumber(client), this.#lane);
+  }
+
+  /** By which the record came that was taken last. */
+  get #lane(): number {
+    return this.#ports.input.extra & ~HELD_UP;
   }
 
   #onStored({ readings, repairedRows }: Content): void {

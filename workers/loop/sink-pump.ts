@@ -5,7 +5,7 @@ import type { Sink } from "../../engine/store/interface.js";
 import type { Journal } from "../journal/journal.js";
 import { Pause } from "./pause.js";
 
-/** Rows of a reading in the journal take about this much; turns rows per batch into bytes per read. */
+/** Rows of a reading in the journal take about this much; turns rows per batch into bytes per read, and bytes to be sent again into rows. */
 const BYTES_PER_ROW = 40;
 /** A batch smaller than this waits a little for company: every request costs the store the same. */
 const SMALL_BATCH_BYTES = 5_000 * BYTES_PER_ROW;
@@ -56,6 +56,11 @@ export class SinkPump {
   /** Position up to which the store has everything. */
   get position(): number {
     return this.#position;
+  }
+
+  /** About how many rows are to be sent a second time, since the store has lost them. */
+  get rowsAgain(): number {
+    return Math.round((this.#furthest - this.#position) / BYTES_PER_ROW);
   }
 
   start(): void {

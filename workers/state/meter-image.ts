@@ -1,3 +1,4 @@
+import { PERIODS } from "../../engine/base/entries.js";
 import { PeriodSum } from "../kernels/period-sum.js";
 import { type MeterRecord, RecordType } from "../kernels/record.js";
 import {
@@ -15,6 +16,11 @@ import { type MeterWindow, NONE_SPILLED } from "./meter-window.js";
 const RECORD_NUMBERS = 9;
 const OLDER = 1 + BASE_NUMBERS;
 const NEWER = OLDER + RECORD_NUMBERS;
+const NOT_KEPT = PERIODS.map((_, period) => {
+  const sum = new PeriodSum();
+  sum.open(period, Number.NaN, Number.NaN);
+  return sum;
+});
 /** One baseline or sum on its way into an image. */
 const part = new Float64Array(Math.max(BASE_NUMBERS, SUM_NUMBERS));
 
@@ -36,8 +42,11 @@ export function imageOf(window: MeterWindow): number[] {
   }
   const image = [base.ts];
   append(image, BASE_NUMBERS);
-  image.push(...recordNumbers(older), ...recordNumbers(newer), window.closedTo, window.withdrawnTs, window.withdrawnRev);
-  for (const sum of sums) appendSum(image, sum);
+  const withdrawnRev = Number.isNaN(window.withdrawnTs) ? 0 : window.withdrawnRev;
+  image.push(...recordNumbers(older), ...recordNumbers(newer), window.closedTo, window.withdrawnTs, withdrawnRev);
+  // What another meter left in a period that this one does not keep says nothing of it.
+  for (const [period, sum] of sums.entries())
+    appendSum(image, window.timeline.periods.includes(period) ? sum : NOT_KEPT[period]!);
   for (const sum of spilled) appendSum(image, sum);
   return image;
 }

@@ -9,12 +9,13 @@ import { usualSettings } from "./page-window.js";
  * the open ones. Kept beside the pages, by meter.
  */
 export class RareState {
-  /** base (13) │ start and reachFrom of older and newer │ closedTo withdrawnTs withdrawnRev */
+  /** base (13) │ start and reachFrom of older and newer │ closedTo withdrawnTs withdrawnRev │ sumLow of each period */
   readonly numbers = new Float64Array(RARE_NUMBERS);
   spilled: PeriodSum[] = [];
 }
 
-const RARE_NUMBERS = BASE_NUMBERS + 7;
+const RARE_NUMBERS = BASE_NUMBERS + 10;
+const SUMS_LOW = BASE_NUMBERS + 7;
 
 /** Whether the window holds more than a page has room for. */
 export function isRare(window: MeterWindow): boolean {
@@ -27,7 +28,8 @@ export function isRare(window: MeterWindow): boolean {
     !Number.isNaN(window.withdrawnTs) ||
     (newer.type === RecordType.NONE && !Number.isNaN(window.closedTo)) ||
     (base.settings !== null && base.settings !== usualSettings(window)) ||
-    hasUnusualReach(window)
+    hasUnusualReach(window) ||
+    (!window.timeline.hasLevels && window.sums.some(({ sumLow }) => sumLow !== 0))
   );
 }
 
@@ -50,6 +52,7 @@ export function saveRare(window: MeterWindow, rare: RareState): void {
   numbers[BASE_NUMBERS + 4] = window.closedTo;
   numbers[BASE_NUMBERS + 5] = window.withdrawnTs;
   numbers[BASE_NUMBERS + 6] = window.withdrawnRev;
+  for (const [period, { sumLow }] of window.sums.entries()) numbers[SUMS_LOW + period] = sumLow;
   rare.spilled = window.spilled;
 }
 
@@ -66,6 +69,7 @@ export function loadRare(rare: RareState, window: MeterWindow): void {
   window.closedTo = numbers[BASE_NUMBERS + 4]!;
   window.withdrawnTs = numbers[BASE_NUMBERS + 5]!;
   window.withdrawnRev = numbers[BASE_NUMBERS + 6]!;
+  for (const [period, sum] of window.sums.entries()) sum.sumLow = numbers[SUMS_LOW + period]!;
   window.spilled = rare.spilled;
 }
 

@@ -4,7 +4,7 @@ import { KNOWN, REACHED } from "../kernels/period-sum.js";
 import { share } from "../kernels/shares.js";
 import type { RowWriter } from "./meter-rows.js";
 import type { MeterPage, PeriodColumns } from "./page.js";
-import { countsOn, moveOn } from "./page-steady.js";
+import { countsOn, MOST_UNITS, moveOn } from "./page-steady.js";
 
 /** The records of one meter while a reading is taken: units and instants, oldest first. */
 class Steps {
@@ -77,7 +77,7 @@ export function takeAcross(
 function isSimple(settings: CompiledSettings, period: number, columns: PeriodColumns, slot: number): boolean {
   const end = columns.end[slot]!;
   if (!(steps.baseTs >= columns.start[slot]! && steps.baseTs < end)) return false;
-  if (columns.levels !== null && columns.levels.sumLow[slot] !== 0) return false;
+  if (!(Math.abs(columns.sum[slot]!) <= MOST_UNITS - (steps.units - steps.baseUnits))) return false;
   if (steps.ts < end) return true;
   if (steps.longest >= 2 * NOMINAL_MS[period]!) return false;
   const rowEnd = steps.newerTs < end ? end : settings.periodEnd(period, steps.newerTs);
