@@ -147,6 +147,23 @@ test("what time alone decides is decided at its instant, between readings and be
   ]);
 });
 
+test("a night ends once, though its last reading counts only when the next has come", async () => {
+  const schedule = { days: [1, 2, 3, 4, 5, 6, 7], fromMinute: 22 * 60, toMinute: 6 * 60 };
+  const history = new FakeHistory().put("m", hourly(Array.from({ length: 72 }, (_, i) => 100 + i)));
+  const nights = rule({ on: "rate", threshold: 0.5, schedule });
+  for (const maxRate of [null, 10]) {
+    assert.deepEqual(
+      short(await run(history, planOf([nights], { maxRate }))),
+      [
+        ["m", 1, 6, 1],
+        ["m", 23, 30, 1],
+        ["m", 47, 54, 1],
+        ["m", 71, maxRate === null ? null : 78, 1],
+      ].filter(([, opened]) => opened !== 71 || maxRate !== null),
+    );
+  }
+});
+
 test("missing data is missed from the last reading on, however long before the range that was", async () => {
   const silent = rule({ on: "nodata", threshold: null, forMs: 5 * HOUR_MS });
   const history = new FakeHistory().put("gap", hourly([1, 1], -2).concat(hourly([1, 1, 1], 8), hourly([1], 15)));
