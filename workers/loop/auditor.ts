@@ -13,6 +13,9 @@ import { Pause, SLICE_MS, Slices } from "./pause.js";
 /** Between two looks, and at least so many times as long as the last one took: where others are busy, it takes longer. */
 const EVERY_MS = 1_000;
 const REST = 20;
+/** Where the store has so much to take that is computed already, the next look waits for it, but no longer than this. */
+const BEHIND_BYTES = 4 * 1024 * 1024;
+const BEHIND_EVERY_MS = 60_000;
 /** Records judged before it is seen whether others are to be let by. */
 const SLICE_RECORDS = 64;
 /** How often it is looked whether the store has what was computed, and for how long in all; then another meter is as good. */
@@ -116,11 +119,15 @@ export class Auditor {
   }
 
   async #run(): Promise<void> {
-    const { applier, mayLook } = this.#ports;
+    const { applier, mayLook, clock, journal, stored } = this.#ports;
+    let lookedMs = clock.monotonicMs();
     while (!this.#pause.stopped) {
       await this.#pause.wait(Math.max(this.#everyMs, this.#restMs));
       this.#restMs = 0;
       if (this.#pause.stopped || applier.late.size > 0 || !mayLook()) continue;
+      const isBehind = journal.appended - stored() > BEHIND_BYTES;
+      if (isBehind && clock.monotonicMs() - lookedMs < BEHIND_EVERY_MS) continue;
+      lookedMs = clock.monotonicMs();
       this.#looks++;
       const again = this.#looks % LOOKS_PER_REVISIT === 0 ? this.#differentOne() : null;
       const next = again ?? this.#nextDay();

@@ -14,8 +14,8 @@ import { readAlerts, type SavedMeter, type SavedSlot, writeAlerts } from "./aler
 
 /** What the book asks of whoever keeps the meters, about the live reading that was applied last. */
 export interface AlertSource {
-  /** Fills in that reading. */
-  observe(meter: number, into: Observation): void;
+  /** Fills in that reading; of running periods those with a bit in `periods` (1 << index into PERIODS). */
+  observe(meter: number, into: Observation, periods: number): void;
   /** Reports by `book.period` or `book.periodsIn` each row of `consumption` that the reading wrote, new or again. */
   reportPeriods(meter: number, book: Pick<AlertBook, "period" | "periodsIn">): void;
 }
@@ -162,7 +162,7 @@ export class AlertBook {
   judge(meter: number, source: AlertSource, out: EntryWriter, ruleNumber: RuleNumber, arrivalMs?: number): void {
     if (!this.watches(meter)) return;
     if (this.watchesPeriods(meter)) source.reportPeriods(meter, this);
-    source.observe(meter, this.#seen);
+    source.observe(meter, this.#seen, (this.#rows.kinds[this.#rowOf[meter]! - 1]! & PERIOD_KINDS) >>> On.QUARTER);
     this.live(meter, this.#seen, out, ruleNumber, arrivalMs);
   }
 

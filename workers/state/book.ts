@@ -258,9 +258,9 @@ export class MeterBook {
     fillSettled(this.#open(meter), into);
   }
 
-  /** Fills in the live reading that was applied last, for the alerts. */
-  observe(meter: number, into: Observation): void {
-    fillObservation(this.#open(meter), into);
+  /** Fills in the live reading that was applied last, for the alerts; of running periods those with a bit in `periods` (1 << index into PERIODS). */
+  observe(meter: number, into: Observation, periods = 7): void {
+    fillObservation(this.#open(meter), into, periods);
   }
 
   /** Reports each row of `consumption` that the last call of `apply` wrote for this meter, new or again. */

@@ -82,7 +82,7 @@ export function fillSettled(window: MeterWindow, into: SettledReading): void {
 }
 
 /** The newest record is a reading. */
-export function fillObservation(window: MeterWindow, into: Observation): void {
+export function fillObservation(window: MeterWindow, into: Observation, periods: number): void {
   const { older, newer } = window;
   into.ts = newer.ts;
   into.value = newer.value;
@@ -93,9 +93,9 @@ export function fillObservation(window: MeterWindow, into: Observation): void {
   into.flags = newer.flags;
   into.previousTs = older.type === RecordType.READING ? older.ts : Number.NaN;
   into.previousFlags = older.type === RecordType.READING ? older.flags : 0;
-  into.quarter = energy(window, 0);
-  into.hour = energy(window, 1);
-  into.day = energy(window, 2);
+  into.quarter = (periods & 1) === 0 ? Number.NaN : energy(window, 0);
+  into.hour = (periods & 2) === 0 ? Number.NaN : energy(window, 1);
+  into.day = (periods & 4) === 0 ? Number.NaN : energy(window, 2);
 }
 
 function energy(window: MeterWindow, period: number): number {
