@@ -143,7 +143,8 @@ export class Explainer {
     const [first, last] = [book.firstTs(meter), book.newestTs(meter)];
     const firstSettings = timeline.at(first);
     const begin = firstSettings.isInterval ? firstSettings.intervalStart(first) : first;
-    const isWithin = end > begin && start < timeline.at(last).countsAt(last);
+    // What lies exactly on a boundary belongs to the period that ends there.
+    const isWithin = end >= begin && start < timeline.at(last).countsAt(last);
     const run = !isWithin
       ? null
       : await this.#run(meter, { start, end }, (records) => {
