@@ -1,6 +1,6 @@
+import type { AlertTransition } from "./base/alert-transition.js";
 import type { Clock } from "./base/clock.js";
 import { Input } from "./memory/protocol.js";
-import type { Transition } from "./notify/transition.js";
 import type { Shard } from "./shards/shard.js";
 
 const RETRY_MS = 100;
@@ -10,9 +10,9 @@ export interface DeliveryPorts {
   /** To those who listen now; best effort. */
   stream(tenant: string, json: string): void;
   /** To a cache for other programs; best effort. */
-  publish(transition: Transition): void;
+  publish(transition: AlertTransition): void;
   /** Resolves when whoever delivers it has it safe on a disk; while that cannot be, it just does not. */
-  keep(transition: Transition): Promise<void>;
+  keep(transition: AlertTransition): Promise<void>;
 }
 
 interface Told {
@@ -47,7 +47,7 @@ export class AlertDelivery {
 
   /** A transition that the shard has made durable, as JSON; `position` names it, and is above all that the shard told before. */
   alert(shard: Shard, position: number, json: string): void {
-    const transition = JSON.parse(json) as Transition;
+    const transition = JSON.parse(json) as AlertTransition;
     this.#ports.stream(transition.tenant, json);
     this.#ports.publish(transition);
     const from = this.#shards.get(shard) ?? { waiting: [], safe: 0, isAnswering: false };

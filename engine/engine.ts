@@ -5,6 +5,7 @@ import { AlertDelivery } from "./alert-delivery.js";
 import { Api } from "./api/api.js";
 import { Metrics } from "./api/metrics.js";
 import { ShardQueries } from "./api/shard-queries.js";
+import type { AlertTransition } from "./base/alert-transition.js";
 import { systemClock } from "./base/clock.js";
 import { MeterstormError, messageOf } from "./base/errors.js";
 import { limits } from "./base/limits.js";
@@ -23,7 +24,6 @@ import { identifier, upgradesAt } from "./intake/upgrades.js";
 import { LiveChanges } from "./live-changes.js";
 import { createClaims } from "./memory/claims.js";
 import { Notifier } from "./notify/notifier.js";
-import type { Transition } from "./notify/transition.js";
 import { Placement, spreadOf } from "./placement.js";
 import { ReadinessReport } from "./readiness.js";
 import { shardCount } from "./shards/count.js";
@@ -369,6 +369,6 @@ class Node implements Engine {
   }
 }
 
-function stringFields(alert: Transition): Record<string, string> {
+function stringFields(alert: AlertTransition): Record<string, string> {
   return Object.fromEntries(Object.entries(alert).map(([name, value]) => [name, value === null ? "" : String(value)]));
 }

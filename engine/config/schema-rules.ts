@@ -50,8 +50,9 @@ export interface RuleConfig {
   flag: FlagName | null;
 }
 
+/** Of the two zeros the plain one: JSON writes both as 0, and a rule that is written and read again has to be the same rule. */
 const finite = field({ allowed: "a finite number", remedy: "It is in real units, after the multiplier." }, (value) =>
-  typeof value === "number" && Number.isFinite(value) ? value : undefined,
+  typeof value === "number" && Number.isFinite(value) ? value + 0 : undefined,
 );
 
 const severity = choice(SEVERITIES, 'The default is "warning".');

@@ -1,5 +1,5 @@
+import type { AlertTransition } from "../base/alert-transition.js";
 import type { Disk, DiskFile } from "../base/disk.js";
-import type { Transition } from "./transition.js";
 
 /** Why a transition is not delivered any more. */
 export type DeadReason = "expired" | "overflow" | "removed";
@@ -16,7 +16,7 @@ export interface DeadLetter {
   failure: string;
   /** How many transitions were left out before this one. */
   heldBack: number;
-  transition: Transition;
+  transition: AlertTransition;
 }
 
 export interface DeadLetterBounds {

@@ -1,3 +1,4 @@
+import type { AlertTransition } from "../base/alert-transition.js";
 import type { Clock } from "../base/clock.js";
 import { systemClock } from "../base/clock.js";
 import type { Disk } from "../base/disk.js";
@@ -12,7 +13,7 @@ import { foldRecords, type QueueState, type WaitingEntry } from "./queue-state.j
 import type { QueueRecord } from "./records.js";
 import { recoverQueue } from "./recovery.js";
 import { RememberedKeys } from "./remembered-keys.js";
-import { type NotifyLog, type Transition, type Webhook, webhookId } from "./transition.js";
+import { type NotifyLog, type Webhook, webhookId } from "./transition.js";
 
 export interface NotifyBounds extends DeadLetterBounds {
   /** Transitions that wait for one webhook; beyond it they are dead letters at once. */
@@ -118,7 +119,7 @@ export class Notifier {
    * Takes a transition; one whose key is known changes nothing. Resolves when it is safe on this disk, at once where the client has no webhooks.
    * Never rejects: while the disk fails, and after `close`, it just does not resolve, and whoever told the transition tells it again after a start.
    */
-  take(transition: Transition): Promise<void> {
+  take(transition: AlertTransition): Promise<void> {
     const queue = this.#log;
     invariant(queue !== null, "a notifier is opened before it takes anything");
     if (this.#closed) return new Promise(() => undefined);

@@ -1,5 +1,5 @@
+import type { AlertTransition } from "../base/alert-transition.js";
 import type { QueueRecord } from "./records.js";
-import type { Transition } from "./transition.js";
 
 /** What waits, as the records tell it. */
 export interface QueueState {
@@ -15,7 +15,7 @@ export interface WaitingEntry {
   readonly id: number;
   /** When it was taken, epoch ms. */
   readonly at: number;
-  readonly transition: Transition;
+  readonly transition: AlertTransition;
   /** Webhooks that do not have it yet, and how many transitions were left out before it for each. */
   readonly to: Map<string, number>;
 }

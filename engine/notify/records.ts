@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Transition } from "./transition.js";
+import type { AlertTransition } from "../base/alert-transition.js";
 
 /**
  * What the notifier's file is made of. A record is a line: eight hexadecimal digits of the CRC-32 of its JSON, a space, the JSON.
@@ -17,7 +17,7 @@ export type QueueRecord =
   /** A webhook's failed attempts in a row, and before when, epoch ms, it is not tried again. */
   | { k: "failing"; to: string; attempts: number; until: number }
   /** Taken at `at`, epoch ms, for these webhooks; `held`: how many were left out before it. */
-  | { k: "entry"; id: number; at: number; to: string[]; held?: Record<string, number>; transition: Transition }
+  | { k: "entry"; id: number; at: number; to: string[]; held?: Record<string, number>; transition: AlertTransition }
   /** So many records stand above: without this line the file was never begun in full. */
   | { k: "complete"; records: number }
   /** Everything above was on the disk when this was written. */

@@ -1,22 +1,5 @@
 import { createHash } from "node:crypto";
 
-/**
- * An alert transition as it is told: the columns of the table `alerts`, ts as RFC 3339, and a key that is
- * the same whenever and however often the transition is told.
- */
-export interface Transition {
-  key: string;
-  ts: string;
-  tenant: string;
-  meter: string;
-  rule: string;
-  incident: string;
-  state: string;
-  severity: string;
-  value: number | null;
-  threshold: number | null;
-}
-
 /** Where a client wants its transitions to be posted. */
 export interface Webhook {
   /** `http:` or `https:`. */

@@ -1,12 +1,12 @@
+import type { AlertTransition } from "../base/alert-transition.js";
 import { RuleWindows } from "./rule-windows.js";
-import type { Transition } from "./transition.js";
 
 /** A transition that waits for one webhook. */
 export interface Item {
   readonly id: number;
   /** When it was taken, epoch ms. */
   readonly at: number;
-  readonly transition: Transition;
+  readonly transition: AlertTransition;
   /** How many of the same incident were left out before it. */
   heldBack: number;
 }

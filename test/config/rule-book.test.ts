@@ -68,6 +68,15 @@ test("a file that cannot be read says so and how to go on", () => {
     });
 });
 
+test("a threshold of minus zero is zero", () => {
+  const read = parseRule({ id: "r", on: "value", op: ">", threshold: -0, clear: -0 });
+  assert.ok("rule" in read, JSON.stringify(read));
+  assert.deepEqual(
+    [read.rule.threshold, read.rule.clear].map((zero) => Object.is(zero, 0)),
+    [true, true],
+  );
+});
+
 test("the written form of any rule is read as the same rule", () => {
   const wait = fc.nat(366 * 86_400_000).map((ms) => `${ms}ms`);
   const minute = fc.nat(1439).map((at) => `${String(Math.floor(at / 60)).padStart(2, "0")}:${String(at % 60).padStart(2, "0")}`);

@@ -1,31 +1,18 @@
 import { WebSocket } from "ws";
+import type { AlertTransition } from "../../engine/base/alert-transition.js";
 import { until } from "../support/servers.js";
 
 const WITHIN_MS = 20_000;
 
-/** A transition as it is told. */
-export interface HeardTransition {
-  key: string;
-  ts: string;
-  tenant: string;
-  meter: string;
-  rule: string;
-  incident: string;
-  state: string;
-  severity: string;
-  value: number | null;
-  threshold: number | null;
-}
-
 /** A reader of `/v1/alerts/stream`. */
 export class AlertListener {
   readonly socket: WebSocket;
-  readonly heard: HeardTransition[] = [];
+  readonly heard: AlertTransition[] = [];
   closed: { code: number; reason: string } | null = null;
 
   private constructor(socket: WebSocket) {
     this.socket = socket;
-    socket.on("message", (data) => this.heard.push(JSON.parse(String(data)) as HeardTransition));
+    socket.on("message", (data) => this.heard.push(JSON.parse(String(data)) as AlertTransition));
     socket.on("close", (code, reason) => {
       this.closed = { code, reason: reason.toString() };
     });
@@ -48,7 +35,7 @@ export class AlertListener {
   }
 
   /** Resolves once so many were heard. */
-  async hears(count: number): Promise<HeardTransition[]> {
+  async hears(count: number): Promise<AlertTransition[]> {
     await until(`${count} transitions are heard`, WITHIN_MS, () => this.heard.length >= count).catch((error: unknown) => {
       throw new Error(`heard ${JSON.stringify(this.heard).slice(0, 2000)}, closed ${JSON.stringify(this.closed)}`, {
         cause: error,

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import type { AlertTransition } from "../../engine/base/alert-transition.js";
 import type { Clock } from "../../engine/base/clock.js";
 import type { Disk } from "../../engine/base/disk.js";
 import type { DeadLetter } from "../../engine/notify/dead-letters.js";
 import type { Endpoint } from "../../engine/notify/endpoint.js";
 import { Notifier } from "../../engine/notify/notifier.js";
-import type { Transition, Webhook } from "../../engine/notify/transition.js";
+import type { Webhook } from "../../engine/notify/transition.js";
 import { Random } from "../support/random.js";
 import { SimClock } from "../support/sim-clock.js";
 import { SimDisk } from "../support/sim-disk.js";
@@ -57,7 +58,7 @@ class CrashRun {
   readonly #webhooks: Webhook[];
   readonly #giveUpMs: number;
   readonly #growthBytes: number;
-  readonly #transitions: Transition[] = [];
+  readonly #transitions: AlertTransition[] = [];
   /** Keys that the notifier has said are safe. */
   readonly #safe = new Set<string>();
   readonly #received = new Map<string, Received[]>(URLS.map((url) => [url, []]));
@@ -145,7 +146,7 @@ class CrashRun {
     all.push(received);
   }
 
-  #tell(notifier: Notifier, told: Transition): void {
+  #tell(notifier: Notifier, told: AlertTransition): void {
     const mine = this.#disk;
     void notifier.take(told).then(() => {
       if (mine === this.#disk) this.#safe.add(told.key);

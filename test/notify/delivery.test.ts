@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import test from "node:test";
+import type { AlertTransition } from "../../engine/base/alert-transition.js";
 import { HttpEndpoint } from "../../engine/notify/endpoint.js";
 import { Notifier } from "../../engine/notify/notifier.js";
-import type { Transition, Webhook } from "../../engine/notify/transition.js";
+import type { Webhook } from "../../engine/notify/transition.js";
 import { freePorts, temporaryDirectory, until } from "../support/servers.js";
 import { documentedCheck } from "./docs.js";
 import { Lines, transition } from "./fake-endpoint.js";
@@ -16,7 +17,7 @@ function hook(url: string): Webhook {
   return { url, secret: SECRET, allowPrivate: true, perMinute: 6000 };
 }
 
-const told = (tenant: string): Transition[] =>
+const told = (tenant: string): AlertTransition[] =>
   Array.from({ length: COUNT }, (_, n) => transition(n, { tenant, meter: `Zähler-${n % 7}`, value: n % 5 === 0 ? null : n / 8 }));
 
 /** How receivers behave until they are put right. */
@@ -60,7 +61,7 @@ async function open(directory: string, hooks: Record<string, Webhook[]>, log: Li
 }
 
 /** What receivers got is what was told, signed; and no connection is left. */
-async function assertGenuine(receivers: readonly Receiver[], transitions: readonly Transition[]): Promise<void> {
+async function assertGenuine(receivers: readonly Receiver[], transitions: readonly AlertTransition[]): Promise<void> {
   const isGenuine = await documentedCheck();
   const bodies = new Map(transitions.map((each) => [each.key, JSON.stringify({ ...each, heldBack: 0 })]));
   for (const receiver of receivers) {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import type { AlertTransition } from "../../engine/base/alert-transition.js";
 import { createTenant, type RunningEngine, startEngineProcess } from "../support/engine.js";
 import { Random } from "../support/random.js";
 import { freePorts, until } from "../support/servers.js";
@@ -14,17 +15,7 @@ const PER_BATCH = 10;
 const CRASHES = 3;
 const SECRET = "what both sides know";
 
-interface Body {
-  key: string;
-  ts: string;
-  tenant: string;
-  meter: string;
-  rule: string;
-  incident: string;
-  state: string;
-  severity: string;
-  value: number;
-  threshold: number;
+interface Body extends AlertTransition {
   heldBack: number;
 }
 

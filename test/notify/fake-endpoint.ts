@@ -1,5 +1,6 @@
+import type { AlertTransition } from "../../engine/base/alert-transition.js";
 import type { Answer, Endpoint, Message } from "../../engine/notify/endpoint.js";
-import type { NotifyLog, Transition, Webhook } from "../../engine/notify/transition.js";
+import type { NotifyLog, Webhook } from "../../engine/notify/transition.js";
 
 export const OK: Answer = { ok: true };
 
@@ -56,12 +57,12 @@ export class FakeEndpoints {
 }
 
 /** The `n`-th transition of an incident, with all that is told of it. */
-export function transition(n: number, more: Partial<Transition> = {}): Transition {
+export function transition(n: number, more: Partial<AlertTransition> = {}): AlertTransition {
   const { incident = "00000000000000aa" } = more;
   const ts = new Date(1_767_225_600_000 + n * 1000).toISOString();
   const state = n % 2 === 0 ? "firing" : "resolved";
   const key = `${incident}-${state}-critical-${Date.parse(ts)}`;
-  const whole: Transition = {
+  const whole: AlertTransition = {
     ...{ key, ts, tenant: "acme", meter: "main-1", rule: "night-load", incident, state },
     ...{ severity: "critical", value: 40.5, threshold: 40 },
   };

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { AlertTransition } from "../../engine/base/alert-transition.js";
 import { Random } from "../support/random.js";
 import { SimClock } from "../support/sim-clock.js";
 import { SimDisk } from "../support/sim-disk.js";
@@ -7,7 +8,7 @@ import { checkTimedAlerts } from "./check-timed-alerts.js";
 import { type Circumstances, drawCircumstances, drawDataloggers } from "./circumstances.js";
 import { Life, type Wrong } from "./life.js";
 import type { SimDatalogger } from "./sim-datalogger.js";
-import { type AlertTold, type Party, SimNetwork, type Watcher } from "./sim-network.js";
+import { type Party, SimNetwork, type Watcher } from "./sim-network.js";
 import { GOOD_MOOD, SimStore } from "./sim-store.js";
 
 /** What happened in a run, or in many: proof that there was something to get wrong. */
@@ -146,7 +147,7 @@ class NodeRun implements Watcher {
     }
   }
 
-  alert(alert: AlertTold): void {
+  alert(alert: AlertTransition): void {
     const key = [alert.tenant, alert.meter, Date.parse(alert.ts), alert.rule, alert.incident, alert.state, alert.severity].join(
       "/",
     );

@@ -1,3 +1,4 @@
+import type { AlertTransition } from "../../engine/base/alert-transition.js";
 import { Input, Outcome } from "../../engine/memory/protocol.js";
 import { createRing, RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { SimClock } from "../support/sim-clock.js";
@@ -39,21 +40,10 @@ interface Queued {
   payload: Uint8Array;
 }
 
-export interface AlertTold {
-  key: string;
-  ts: string;
-  tenant: string;
-  meter: string;
-  rule: string;
-  incident: string;
-  state: string;
-  severity: string;
-}
-
 /** What the shard's words are checked by as they leave it. */
 export interface Watcher {
   acked(datalogger: Party, seq: number): void;
-  alert(alert: AlertTold): void;
+  alert(alert: AlertTransition): void;
 }
 
 const utf8 = new TextEncoder();
@@ -72,7 +62,7 @@ export class SimNetwork {
   readonly #watcher: Watcher;
   readonly #lane: Queued[] = [];
   /** Alert transitions that were heard of and are not kept yet: a crash takes them away. */
-  readonly #heard: { position: number; alert: AlertTold }[] = [];
+  readonly #heard: { position: number; alert: AlertTransition }[] = [];
   readonly #connections = new Map<number, Connection>();
   #nextId = 1;
   ready = false;
@@ -136,7 +126,7 @@ export class SimNetwork {
     consumer.free(consumer.cursor);
   }
 
-  #hear(position: number, alert: AlertTold): void {
+  #hear(position: number, alert: AlertTransition): void {
     const last = this.#heard.at(-1)?.position ?? 0;
     if (position <= last) throw new Error(`the alert ${alert.key} at ${position} was told after one at ${last}`);
     this.#heard.push({ position, alert });
@@ -154,7 +144,7 @@ export class SimNetwork {
 
   #outcome({ type, id, extra, number, bytes, payloadAt, payloadBytes }: RingConsumer): void {
     const payload = bytes.slice(payloadAt, payloadAt + payloadBytes);
-    if (type === Outcome.ALERT) this.#hear(number, JSON.parse(decoder.decode(payload)) as AlertTold);
+    if (type === Outcome.ALERT) this.#hear(number, JSON.parse(decoder.decode(payload)) as AlertTransition);
     const connection = this.#connections.get(id);
     if (connection === undefined) return;
     if (type === Outcome.CLOSE) throw new Error(`${connection.datalogger.name} was closed: ${extra} ${decoder.decode(payload)}`);

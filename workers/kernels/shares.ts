@@ -1,5 +1,4 @@
-/** Products below this are whole numbers that a double holds exactly. */
-const EXACT = 2 ** 53;
+import { EXACT } from "./wide.js";
 
 /**
  * amount × part ÷ whole, rounded to the nearest whole number, halves up. Exact for whole numbers of any size:

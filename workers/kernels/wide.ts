@@ -1,4 +1,4 @@
-/** Whole numbers below this are exact in a double. */
+/** Whole numbers up to this are exact in a double. */
 export const EXACT = 2 ** 53;
 /** Splits a double's 53 bits in two halves (Veltkamp). */
 const SPLITTER = 2 ** 27 + 1;

@@ -1,20 +1,6 @@
+import type { AlertTransition } from "../../engine/base/alert-transition.js";
 import { type EntryViews, SEVERITIES } from "../../engine/base/entries.js";
 import type { Directory } from "../state/directory.js";
-
-/** An alert transition as it is told outside: the columns of the table `alerts`, ts as RFC 3339. */
-export interface AlertTransition {
-  /** The same whenever it is told again: `<incident>-<state>-<severity>-<ts in epoch ms>`. */
-  key: string;
-  ts: string;
-  tenant: string;
-  meter: string;
-  rule: string;
-  incident: string;
-  state: "firing" | "resolved";
-  severity: string;
-  value: number | null;
-  threshold: number | null;
-}
 
 /** The transition that an ALERT entry at byte `at` holds. */
 export function alertTransition({ u32, f64 }: EntryViews, at: number, directory: Directory): AlertTransition {

@@ -2,9 +2,10 @@ import { type EntryWriter, Kind } from "../../engine/base/entries.js";
 import { type CompiledSettings, NOMINAL_MS } from "../kernels/compiled-settings.js";
 import { KNOWN, REACHED } from "../kernels/period-sum.js";
 import { share } from "../kernels/shares.js";
+import { EXACT } from "../kernels/wide.js";
 import type { RowWriter } from "./meter-rows.js";
 import type { MeterPage, PeriodColumns } from "./page.js";
-import { countsOn, MOST_UNITS, moveOn } from "./page-steady.js";
+import { countsOn, moveOn } from "./page-steady.js";
 
 /** The records of one meter while a reading is taken: units and instants, oldest first. */
 class Steps {
@@ -77,7 +78,7 @@ export function takeAcross(
 function isSimple(settings: CompiledSettings, period: number, columns: PeriodColumns, slot: number): boolean {
   const end = columns.end[slot]!;
   if (!(steps.baseTs >= columns.start[slot]! && steps.baseTs < end)) return false;
-  if (!(Math.abs(columns.sum[slot]!) <= MOST_UNITS - (steps.units - steps.baseUnits))) return false;
+  if (!(Math.abs(columns.sum[slot]!) <= EXACT - (steps.units - steps.baseUnits))) return false;
   if (steps.ts < end) return true;
   if (steps.longest >= 2 * NOMINAL_MS[period]!) return false;
   const rowEnd = steps.newerTs < end ? end : settings.periodEnd(period, steps.newerTs);

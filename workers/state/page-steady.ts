@@ -1,9 +1,8 @@
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import { KNOWN, REACHED } from "../kernels/period-sum.js";
+import { EXACT } from "../kernels/wide.js";
 import { type MeterPage, Status } from "./page.js";
 
-/** A sum of whole units is exact up to here. */
-export const MOST_UNITS = 2 ** 53;
 /** Nothing else may be said of a meter that goes the short way. */
 const STEADY_STATUS = Status.OLDER_IS_READING | Status.NEWER_IS_READING | Status.STEADY;
 
@@ -24,7 +23,7 @@ export function takeSteady(
   if (counted < 0) return -1;
   const { periods } = settings;
   // What is settled by it counts no more than the register has moved by then, so that much keeps each sum exact.
-  const most = MOST_UNITS - (settings.units(value) - page.baseUnits[slot]!);
+  const most = EXACT - (settings.units(value) - page.baseUnits[slot]!);
   for (let i = 0; i < periods.length; i++) {
     const columns = page.periods[periods[i]!]!;
     if (ts >= columns.end[slot]! || !(Math.abs(columns.sum[slot]!) <= most)) return -1;
