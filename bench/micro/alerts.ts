@@ -17,7 +17,8 @@ const rule = (id: string, on: Rule["on"], threshold: number | null): Rule => ({
   ...{ id, on, threshold, meters: "*", op: ">", clear: null, forMs: 0, keepFiringMs: 0 },
   ...{ schedule: null, severity: "warning", levels: [], flag: null },
 });
-const rules: Rule[] = [
+/** A level with two severities, an hour's energy, and data that may be missed. */
+export const threeRules: readonly Rule[] = [
   {
     ...rule("level", "value", LIMIT),
     levels: [
@@ -44,7 +45,7 @@ export function alertsBench(meters: number): MicroBench {
   const seen = emptyObservation();
   const ids = Array.from({ length: meters }, (_, meter) => `meter-${meter}`);
   const book = openBook();
-  const plain = new Map(ids.map((id) => [id, rules.map((each): PlainState => ({ rule: each, state: "ok", since: 0 }))]));
+  const plain = new Map(ids.map((id) => [id, threeRules.map((each): PlainState => ({ rule: each, state: "ok", since: 0 }))]));
   let bookRound = 0;
   let plainRound = 0;
   let plainMoves = 0;
@@ -63,7 +64,7 @@ export function alertsBench(meters: number): MicroBench {
   return {
     name: `alerts of ${meters.toLocaleString("en")} meters, ${book.bytes.toFixed(0)} bytes each`,
     unit: "rule",
-    unitsPerRun: meters * ROUNDS * rules.length,
+    unitsPerRun: meters * ROUNDS * threeRules.length,
     cases: [
       { name: "flat arrays, a wheel of timers", run: ours },
       { name: "an object for each rule in a Map", run: objects },
@@ -92,7 +93,7 @@ export function alertsBench(meters: number): MicroBench {
 
   function openBook(): AlertBook {
     const opened = new AlertBook();
-    opened.setRules(0, "client", rules);
+    opened.setRules(0, "client", threeRules);
     const settings = { ...defaultSettings("UTC"), maxRate: 1000 };
     for (let meter = 0; meter < meters; meter++) opened.open(meter, 0, ids[meter]!, settings);
     opened.startClock(START_MS);

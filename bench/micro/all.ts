@@ -1,4 +1,5 @@
 import { alertsBench } from "./alerts.js";
+import { alertsReadingBench } from "./alerts-reading.js";
 import { decodeBench } from "./decode.js";
 import { encoderBench } from "./encoder.js";
 import { type MicroResult, runMicro } from "./harness.js";
@@ -10,6 +11,7 @@ import { ringBench } from "./ring.js";
 /** All small benchmarks, one after the other. */
 export async function runAllMicro(small: boolean): Promise<MicroResult[]> {
   const benches = [ringBench(), decodeBench(), kernelsBench(), await encoderBench(), journalBlockBench(), repairBench()];
-  benches.push(alertsBench(small ? 2_000 : 1_000_000));
+  const watched = small ? 2_000 : 1_000_000;
+  benches.push(alertsBench(watched), alertsReadingBench(watched));
   return benches.flatMap((bench) => runMicro(bench, small));
 }

@@ -13,6 +13,8 @@ export interface MicroBench {
   readonly unit: string;
   readonly unitsPerRun: number;
   readonly cases: readonly MicroCase[];
+  /** What the first case takes beyond the second, of which so many are in one of its units. */
+  readonly difference?: { readonly name: string; readonly unit: string; readonly perUnit: number };
   /** Throws unless every case did what it claims. Called before and after measuring. */
   check(): void;
 }
@@ -54,5 +56,12 @@ export function runMicro(bench: MicroBench, small: boolean): MicroResult[] {
   });
   suite.run({ async: false });
   bench.check();
-  return results;
+  return bench.difference === undefined ? results : [...results, differenceOf(bench.difference, results)];
+}
+
+function differenceOf(of: NonNullable<MicroBench["difference"]>, [first, second]: readonly MicroResult[]): MicroResult {
+  const nanosPerUnit = (first!.nanosPerUnit - second!.nanosPerUnit) / of.perUnit;
+  const margin = [first!, second!].reduce((sum, result) => sum + result.nanosPerUnit * result.marginPercent, 0);
+  const marginPercent = margin / of.perUnit / nanosPerUnit;
+  return { bench: first!.bench, name: of.name, unit: of.unit, nanosPerUnit, marginPercent, ratio: Number.NaN };
 }

@@ -14,6 +14,7 @@ import { Applied, takeReading } from "./meter-step.js";
 import { MeterWindow } from "./meter-window.js";
 import { MeterPage, Status } from "./page.js";
 import { takeAcross } from "./page-across.js";
+import { observeSteady } from "./page-observe.js";
 import { takeSteady } from "./page-steady.js";
 import { loadWindow, saveWindow } from "./page-window.js";
 
@@ -260,6 +261,9 @@ export class MeterBook {
 
   /** Fills in the live reading that was applied last, for the alerts; of running periods those with a bit in `periods` (1 << index into PERIODS). */
   observe(meter: number, into: Observation, periods = 7): void {
+    const { only } = this.timeline(meter);
+    const page = this.#pages[meter >>> this.#slotBits]!;
+    if (only !== null && observeSteady(page, meter & this.#slotMask, only, into, periods)) return;
     fillObservation(this.#open(meter), into, periods);
   }
 

@@ -1,10 +1,7 @@
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import { KNOWN, REACHED } from "../kernels/period-sum.js";
 import { EXACT } from "../kernels/wide.js";
-import { type MeterPage, Status } from "./page.js";
-
-/** Nothing else may be said of a meter that goes the short way. */
-const STEADY_STATUS = Status.OLDER_IS_READING | Status.NEWER_IS_READING | Status.STEADY;
+import { isSteady, type MeterPage } from "./page.js";
 
 /**
  * The short way for the reading that nearly all are: a counter that counts on, inside its open periods, no gap before it.
@@ -46,7 +43,7 @@ export function takeSteady(
 
 /** The units that a reading counts on a meter that goes the short way; −1 where it is not such a meter, or not such a reading. */
 export function countsOn(page: MeterPage, slot: number, settings: CompiledSettings, ts: number, value: number): number {
-  if (page.status[slot] !== STEADY_STATUS) return -1;
+  if (!isSteady(page, slot)) return -1;
   const newerTs = page.newerTs[slot]!;
   if (!(ts > newerTs && ts - newerTs <= settings.maxGapMs)) return -1;
   const counted = settings.units(value) - settings.units(page.newerValue[slot]!);

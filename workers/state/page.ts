@@ -101,6 +101,14 @@ export const Status = {
   STEADY: 128,
 } as const;
 
+/** Nothing else may be said of a meter that goes the short way. */
+const STEADY_STATUS = Status.OLDER_IS_READING | Status.NEWER_IS_READING | Status.STEADY;
+
+/** Whether a meter is a counter that has only counted on, and nothing is said of it beside its page. */
+export function isSteady(page: MeterPage, slot: number): boolean {
+  return page.status[slot] === STEADY_STATUS;
+}
+
 /** The settled part of a meter's open period; a day has fewer than 2^32 ms. */
 export class PeriodColumns {
   readonly start: Float64Array;
