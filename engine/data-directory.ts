@@ -64,31 +64,60 @@ export function claimDirectory(directory: string, shards: number, spread: Record
 }
 
 function readIdentity(path: string, directory: string, shards: number, spread: Record<string, number>): Identity {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch {
-    const identity: Identity = { format: 1, shards, spread, store: null };
-    writeDurably(path, JSON.stringify(identity));
-    return identity;
+  const identity = knownIdentity(directory);
+  if (identity === null) {
+    const fresh: Identity = { format: 1, shards, spread, store: null };
+    writeDurably(path, JSON.stringify(fresh));
+    return fresh;
   }
-  const identity = parseIdentity(text, path);
-  if (identity.format !== 1) {
-    throw new MeterstormError(
-      "data_dir_format",
-      `${directory} was written in format ${identity.format}; this version knows format 1. Start the version that wrote it`,
-    );
-  }
-  if (identity.shards !== shards) {
-    const message = `${directory} was written with ${identity.shards} shards and this configuration has ${shards}; set "shards": ${identity.shards}, or start from an empty directory`;
-    throw new MeterstormError("shards_changed", message);
-  }
-  assertSameSpread(identity, spread, directory);
+  assertFits(identity, directory, shards, spread);
   if (Object.keys(spread).some((tenant) => !(tenant in identity.spread))) {
     identity.spread = { ...identity.spread, ...spread };
     writeDurably(path, JSON.stringify(identity));
   }
   return identity;
+}
+
+/**
+ * What the directory remembers; null: it was never used. Changes nothing.
+ * @throws MeterstormError `data_dir_format`
+ */
+export function knownIdentity(directory: string): Identity | null {
+  const path = join(directory, "engine.json");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw unreadable(path, messageOf(error));
+  }
+  const identity = parseIdentity(text, path);
+  if (identity.format !== 1) {
+    throw new MeterstormError(
+      "data_dir_format",
+      `${directory} was written in format ${String(identity.format)}; this version knows format 1. Start the version that wrote it`,
+    );
+  }
+  if (!isWhole(identity)) throw unreadable(path, "it lacks what an engine writes there");
+  return identity;
+}
+
+function isWhole(identity: object): identity is Identity {
+  const { shards, spread, store } = identity as Partial<Identity>;
+  if (!Number.isInteger(shards) || typeof spread !== "object" || spread === null) return false;
+  return store === null || typeof store === "string";
+}
+
+/**
+ * Whether an engine with so many shards can go on from what the directory remembers.
+ * @throws MeterstormError `shards_changed`
+ */
+export function assertFits(identity: Identity, directory: string, shards: number, spread: Record<string, number>): void {
+  if (identity.shards !== shards) {
+    const message = `${directory} was written with ${identity.shards} shards and this configuration has ${shards}; set "shards": ${identity.shards}, or start from an empty directory`;
+    throw new MeterstormError("shards_changed", message);
+  }
+  assertSameSpread(identity, spread, directory);
 }
 
 /** A client must stay spread as it was: its meters' states lie where its dataloggers' frames went. */
@@ -101,13 +130,19 @@ function assertSameSpread(identity: Identity, spread: Record<string, number>, di
   }
 }
 
-function parseIdentity(text: string, path: string): Identity {
+function parseIdentity(text: string, path: string): { format?: unknown } {
   try {
-    return JSON.parse(text) as Identity;
+    const identity = JSON.parse(text) as object | null;
+    if (typeof identity === "object" && identity !== null) return identity;
   } catch (error) {
-    const message = `${path} cannot be read (${messageOf(error)}): it was damaged or is somebody else's. Put it back from a copy, or set dataDir to an empty directory`;
-    throw new MeterstormError("data_dir_format", message);
+    throw unreadable(path, messageOf(error));
   }
+  throw unreadable(path, "it holds no object");
+}
+
+function unreadable(path: string, reason: string): MeterstormError {
+  const message = `${path} cannot be read (${reason}): it was damaged or is somebody else's. Put it back from a copy, or set dataDir to an empty directory`;
+  return new MeterstormError("data_dir_format", message);
 }
 
 function foreign(directory: string, known: string, found: string): MeterstormError {
@@ -130,11 +165,11 @@ function takeLock(path: string, directory: string): void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    const [owner = "", start = ""] = readFileSync(path, "utf8").split(" ");
-    if (isAlive(Number(owner), start, path)) {
+    const owner = lockOf(directory);
+    if (owner?.isAlive) {
       throw new MeterstormError(
         "data_dir_in_use",
-        `the data directory ${directory} is used by the process ${owner}; end it, or set dataDir to another directory`,
+        `the data directory ${directory} is used by the process ${owner.pid}; end it, or set dataDir to another directory`,
       );
     }
     rmSync(path, { force: true });
@@ -144,6 +179,20 @@ function takeLock(path: string, directory: string): void {
 function releaseLock(path: string): void {
   rmSync(path, { force: true });
   held.delete(path);
+}
+
+/** Who has taken the directory; null: nobody. Changes nothing; throws what the disk says. */
+export function lockOf(directory: string): { pid: number; isAlive: boolean } | null {
+  const path = join(directory, "engine.pid");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+  const [owner = "", start = ""] = text.split(" ");
+  return { pid: Number(owner), isAlive: isAlive(Number(owner), start, path) };
 }
 
 /** Whether the process that wrote a lock still runs: its number alone may have gone to another one since. */
