@@ -45,7 +45,7 @@ export class AlertDelivery {
     return this.#shards.get(shard)?.waiting.length ?? 0;
   }
 
-  /** A transition that the shard has made durable, as JSON; `position` names it, and is above all that the shard told before. */
+  /** A transition that the shard has made durable, as JSON; `position` names it, and is above all that the shard's thread told before. */
   alert(shard: Shard, position: number, json: string): void {
     const transition = JSON.parse(json) as AlertTransition;
     this.#ports.stream(transition.tenant, json);
@@ -62,7 +62,8 @@ export class AlertDelivery {
 
   #settle(shard: Shard, from: FromShard): void {
     let safe = 0;
-    while (from.waiting[safe]?.isSafe) from.safe = from.waiting[safe++]!.position;
+    // A thread that takes over tells again what the one before it has told.
+    while (from.waiting[safe]?.isSafe) from.safe = Math.max(from.safe, from.waiting[safe++]!.position);
     if (safe === 0) return;
     from.waiting.splice(0, safe);
     this.#answer(shard, from, 0);

@@ -30,6 +30,7 @@ import { shardCount } from "./shards/count.js";
 import { changePlans, HalfChanged, type PlanChange } from "./shards/plan-change.js";
 import { ShardRunner } from "./shards/runner.js";
 import { Shard } from "./shards/shard.js";
+import type { SupervisorPorts } from "./shards/supervisor.js";
 import { type OpenStore, openStore } from "./store/open.js";
 
 /** What is left of the time that a shutdown may take when shards have flushed and written their snapshots. */
@@ -105,7 +106,7 @@ class Node implements Engine {
     this.#shards = Array.from({ length: shardCount(config) }, (_, index) => new Shard(index));
     this.#placement = new Placement(this.#shards, (tenant) => this.#inForce.tenant(tenant)?.shards ?? 1);
     this.#store = openStore(config, this.#directory, options.withoutStore ?? false);
-    this.#runner = new ShardRunner(this.#shards, this.#store.usesThread ? 1 : 0);
+    this.#runner = new ShardRunner(this.#shards, this.#supervision());
     const identify = identifier(this.#inForce, this.#tickets);
     this.#streams = new AlertStreams({ identify, isDraining: () => this.#gateway.draining });
     this.#gateway = this.#openGateway(identify);
@@ -178,9 +179,9 @@ class Node implements Engine {
 
   #ready(shard: Shard): void {
     shard.trouble = "";
-    this.#log.info({ shard: shard.index }, "shard open");
+    this.#log.info({ shard: shard.index }, shard.timesOpened > 1 ? "shard open again" : "shard open");
     // Not one by one: whose meter it is, all shards must have said before any takes a frame.
-    if (!this.#shards.every(({ trouble }) => trouble === "")) return;
+    if (shard.timesOpened > 1 || !this.#shards.every(({ trouble }) => trouble === "")) return;
     for (const { scheduler } of this.#shards) scheduler.open();
     this.#open();
   }
@@ -310,17 +311,18 @@ class Node implements Engine {
     }
     if (this.#closing !== null) return;
     this.#storeTrouble = "";
-    this.#runShards();
+    this.#runner.start();
   }
 
-  #runShards(): void {
+  #supervision(): SupervisorPorts {
     const config = this.#config;
     const spread = Object.entries(spreadOf(config, this.#shards.length)).flatMap(([tenant, shards]) =>
       shards > 1 ? [tenant] : [],
     );
     const claims = spread.length === 0 ? null : createClaims(limits.claimSlots);
-    this.#runner.start(
-      (index) => ({
+    return {
+      clock: systemClock,
+      taskOf: ({ index }) => ({
         index,
         shards: this.#shards.length,
         directory: join(this.#directory, `shard-${index}`),
@@ -333,8 +335,14 @@ class Node implements Engine {
         store: this.#store.target,
         storePort: this.#store.portForShard(),
       }),
-      (shard, error) => this.#fatal(error.code, `shard ${shard.index}: ${error.message}`),
-    );
+      failedToStart: (shard, error) => this.#fatal(error.code, `shard ${shard.index}: ${error.message}`),
+      replacing: (shard, { code, message }) => this.#log.error({ shard: shard.index, code }, `shard is opened again: ${message}`),
+      succession: (shard) => {
+        shard.heardLast();
+        this.#queries.lost(shard);
+        return { durable: shard.life.durable, sessions: this.#gateway.resumed(shard) };
+      },
+    };
   }
 
   #fatal(code: string, message: string): void {

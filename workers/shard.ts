@@ -41,7 +41,7 @@ export default async function runShard(task: ShardTask): Promise<ShardEnd> {
 
 async function work(task: ShardTask, output: RingProducer): Promise<void> {
   const life = new Life(task.life);
-  const input = new RingConsumer(task.input);
+  const input = new RingConsumer(task.input, "freed");
   let failure: MeterstormError | null = null;
   const shard = await openShard({
     clock: systemClock,
@@ -59,6 +59,11 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
     journalMaxBytes: task.journalMaxBytes,
     journalKeepMs: task.journalKeepMs,
     openSink: (names) => sinkFor(task, names),
+    succession: task.succession,
+    onDurable: (position) => {
+      life.durable = position;
+    },
+    alive: () => life.beat(),
     onFailed: (error) => {
       failure = error;
     },

@@ -8,7 +8,7 @@ const utf8 = new TextEncoder();
 
 /** Questions to shards about what only they know. Few at a time, and never waited for without end. */
 export class ShardQueries {
-  readonly #open = new Map<number, (json: string) => void>();
+  readonly #open = new Map<number, { shard: Shard; answered: (json: string | null) => void }>();
   #nextId = 1;
 
   /** Throws MeterstormError `busy` when too many are open, the ring is full, or no answer came in time. */
@@ -22,10 +22,12 @@ export class ShardQueries {
         this.#open.delete(id);
         reject(new MeterstormError("busy", `shard ${shard.index} did not answer within ${withinMs} ms`));
       }, withinMs);
-      this.#open.set(id, (json) => {
+      const answered = (json: string | null) => {
         clearTimeout(timer);
-        resolve(json);
-      });
+        if (json !== null) resolve(json);
+        else reject(new MeterstormError("busy", `shard ${shard.index} was opened again meanwhile; ask again in a moment`));
+      };
+      this.#open.set(id, { shard, answered });
     });
     if (!shard.sendControl(Input.QUERY, id, Date.now(), utf8.encode(JSON.stringify(query)))) {
       this.answered(id, "null");
@@ -35,8 +37,17 @@ export class ShardQueries {
   }
 
   answered(id: number, json: string): void {
-    const resolve = this.#open.get(id);
+    const query = this.#open.get(id);
     this.#open.delete(id);
-    resolve?.(json);
+    query?.answered(json);
+  }
+
+  /** Nobody will answer what this shard was asked. */
+  lost(shard: Shard): void {
+    for (const [id, query] of [...this.#open]) {
+      if (query.shard !== shard) continue;
+      this.#open.delete(id);
+      query.answered(null);
+    }
   }
 }

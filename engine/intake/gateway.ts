@@ -5,6 +5,7 @@ import type { TenantConfig } from "../config/schema.js";
 import { Windows } from "../lanes/windows.js";
 import { Input, Outcome } from "../memory/protocol.js";
 import { type LaneOfClient, type OutcomeListener, type Shard, textOf } from "../shards/shard.js";
+import type { OpenSession } from "../shards/tasks.js";
 import {
   errorAnswer,
   type HttpAnswer,
@@ -52,7 +53,7 @@ export class Gateway implements OutcomeListener, SessionHost {
   readonly #sessions = new Map<number, Session>();
   readonly #byDatalogger = new Map<string, Session>();
   readonly #connections = new Map<string, number>();
-  readonly #posts = new Map<number, { resolve: (answer: HttpAnswer) => void; parts: string }>();
+  readonly #posts = new Map<number, { shard: Shard; resolve: (answer: HttpAnswer) => void; parts: string }>();
   #nextId = 1;
   draining = false;
 
@@ -117,7 +118,7 @@ export class Gateway implements OutcomeListener, SessionHost {
     payload.set(origin, 4);
     payload.set(request.body, 4 + origin.length);
     const answer = new Promise<HttpAnswer>((resolve) => {
-      this.#posts.set(id, { resolve, parts: "" });
+      this.#posts.set(id, { shard, resolve, parts: "" });
     });
     shard.send(lane, Input.POST, id, Date.now(), payload);
     return answer;
@@ -224,6 +225,23 @@ export class Gateway implements OutcomeListener, SessionHost {
     this.#posts.delete(id);
     if (status === 200) this.#options.onAck(Math.max(0, Date.now() - arrivalMs) / 1000);
     post.resolve(textAnswer(status, post.parts, status === 429 ? { "retry-after": "60" } : undefined));
+  }
+
+  /** Another thread takes over this shard: the connections that it goes on with. Posts of which it will not hear are answered. */
+  resumed(shard: Shard): OpenSession[] {
+    const unread = shard.unread();
+    for (const [id, post] of this.#posts) {
+      if (post.shard !== shard) continue;
+      post.parts = "";
+      if (unread.hasPost(id)) continue;
+      this.#posts.delete(id);
+      const message = "a fault came between this post and its answer; send it again: what was taken of it is not counted twice";
+      post.resolve(errorAnswer(503, "shard_down", message, { "retry-after": "2" }));
+    }
+    return [...this.#sessions.values()].flatMap((session) => {
+      if (session.shard !== shard) return [];
+      return session.resumed(unread.ofSession(session.id)) ?? [];
+    });
   }
 
   /** Ends the connections for whose key `reason` gives one. */

@@ -4,6 +4,8 @@ import type { TenantConfig } from "../config/schema.js";
 import type { Window, Windows } from "../lanes/windows.js";
 import { Input } from "../memory/protocol.js";
 import type { LaneOfClient, Shard } from "../shards/shard.js";
+import type { OpenSession } from "../shards/tasks.js";
+import type { UnreadOfSession } from "../shards/unread.js";
 import type { Connection, ConnectionHandler } from "./network.js";
 
 export const PROTOCOL = "meterstorm.v1";
@@ -53,6 +55,9 @@ export class Session implements ConnectionHandler {
   #connection: Connection | null = null;
   #ended = false;
   #bindBytes = 0;
+  /** Its bind frames: a successor of the shard's thread has to know them. */
+  readonly #binds: Uint8Array[] = [];
+  #isWelcomed = false;
   /** Acks for a client that reads slower than they come: lists of rejects are longer than the frames that they are about. */
   readonly #held: HeldAck[] = [];
 
@@ -92,6 +97,7 @@ export class Session implements ConnectionHandler {
         this.fail(1008, "bind_limit", `one connection binds at most ${limits.maxBindBytes} bytes of meter ids`);
         return;
       }
+      this.#binds.push(payload.slice());
     }
     this.#shard.send(this.#lane, binary ? Input.BINARY : Input.TEXT, this.id, Date.now(), payload);
   }
@@ -104,7 +110,31 @@ export class Session implements ConnectionHandler {
     this.#shard.send(this.#lane, Input.BYE, this.id, Date.now(), NO_BYTES);
   }
 
+  /**
+   * Another thread takes over the shard. What it has to know of this connection, of which `unread` is still to be taken; null where the
+   * connection's HELLO is still to be taken.
+   */
+  resumed(unread: Readonly<UnreadOfSession>): OpenSession | null {
+    this.isLate = false;
+    const { windows } = this.#host;
+    const heldBytes = this.#held.reduce((sum, { bytes }) => sum + bytes, 0);
+    const unackedBytes = Math.max(0, this.#window.inFlight - heldBytes - unread.bytes);
+    // Frames may have been acked that were not given back yet: they are going to be acked again.
+    if (!this.#ended) windows.recount(this.#window, heldBytes + unread.bytes + unackedBytes);
+    if (unread.hello) return null;
+    const binds = this.#binds.slice(0, this.#binds.length - unread.binds);
+    const { id, datalogger } = this;
+    return { id, tenant: this.tenant.id, datalogger, binds, isWelcome: !this.#isWelcomed, unackedBytes };
+  }
+
+  get shard(): Shard {
+    return this.#shard;
+  }
+
   welcome(lastSeq: number, ack: string): void {
+    // Who was welcomed by the thread before is not welcomed again.
+    if (this.#isWelcomed) return;
+    this.#isWelcomed = true;
     const { maxFrameBytes } = limits;
     const window = this.#host.windows.sizeOf(this.#window);
     this.#connection?.send(

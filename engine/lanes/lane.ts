@@ -98,6 +98,11 @@ export class Lane {
     }
   }
 
+  /** What waits here, in order. */
+  *waiting(): Generator<Queued> {
+    for (let i = this.#head; i < this.#items.length; i++) yield this.#items[i]!;
+  }
+
   /** Lets go of what waits here but for what `keeps` says; returns what went. */
   discard(keeps: (item: Queued) => boolean): Queued[] {
     const waiting = this.#items.slice(this.#head).filter((item) => item !== undefined);

@@ -69,6 +69,12 @@ export class Windows {
     return true;
   }
 
+  /** Of the connection's bytes exactly so many are unacked, as was found by counting them. */
+  recount(window: Window, bytes: number): void {
+    this.#inFlight += bytes - window.inFlight;
+    window.inFlight = bytes;
+  }
+
   give(window: Window, bytes: number): void {
     const given = Math.min(bytes, window.inFlight);
     window.inFlight -= given;

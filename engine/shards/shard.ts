@@ -6,6 +6,8 @@ import { createLife, Life } from "../memory/life.js";
 import { Input, Outcome, type ShardStats } from "../memory/protocol.js";
 import { createRing, RingConsumer, RingProducer } from "../memory/ring.js";
 import type { PlanPort } from "./plan-port.js";
+import { sumOfStats } from "./stats.js";
+import { Unread } from "./unread.js";
 
 /** What a lane needs to know of its client. */
 export interface ClientLimits {
@@ -36,11 +38,16 @@ export class Shard {
   readonly scheduler: Scheduler;
   readonly #lanes = new Map<string, LaneOfClient>();
   readonly #lanesById: LaneOfClient[] = [];
-  stats: ShardStats | null = null;
+  #statsNow: ShardStats | null = null;
+  /** Of the threads before. */
+  #statsBefore: ShardStats | null = null;
   /** Where the shard is asked to take other settings; null before its task begins. */
   plans: PlanPort | null = null;
   /** Empty while the shard works; else why it does not. */
   trouble = "starting";
+  /** Threads that have opened the shard. */
+  timesOpened = 0;
+  #listener: OutcomeListener | null = null;
   #stopped = false;
   #publishScheduled = false;
 
@@ -80,6 +87,36 @@ export class Shard {
     return gone.flatMap(({ type, id }) => (type === Input.POST ? [id] : []));
   }
 
+  get hasOpened(): boolean {
+    return this.timesOpened > 0;
+  }
+
+  /** All that the shard has not yet given back, of the ring or in the lanes, by whose it is: what a successor of its thread takes. */
+  unread(): Unread {
+    const unread = new Unread();
+    const ring = new RingConsumer(this.input, "freed");
+    // What is written shall be seen, by this look as by the successor.
+    this.#producer.publish();
+    while (ring.next()) {
+      unread.add(ring.type, ring.id, ring.bytes.subarray(ring.payloadAt, ring.payloadAt + ring.payloadBytes));
+    }
+    for (const lane of this.#lanesById) for (const { type, id, payload } of lane.waiting()) unread.add(type, id, payload);
+    return unread;
+  }
+
+  /** The shard's thread is gone: hears the last that it has said, and forgets what only it knew. */
+  heardLast(): void {
+    if (this.#listener !== null) this.#drain(this.#listener);
+    for (const lane of this.#lanesById) lane.isHeld = false;
+    this.#statsBefore = sumOfStats(this.#statsBefore, this.#statsNow);
+    this.#statsNow = null;
+  }
+
+  /** What it says of itself; counters grow from the engine's start, whatever thread it was that counted. Null: nothing yet. */
+  get stats(): ShardStats | null {
+    return this.#statsNow === null ? this.#statsBefore : sumOfStats(this.#statsBefore, this.#statsNow);
+  }
+
   get lanes(): Iterable<LaneOfClient> {
     return this.#lanes.values();
   }
@@ -109,6 +146,7 @@ export class Shard {
 
   /** Listens until `stop`. */
   async listen(listener: OutcomeListener): Promise<void> {
+    this.#listener = listener;
     while (!this.#stopped) {
       const taken = this.#drain(listener);
       this.scheduler.pump();
@@ -126,8 +164,11 @@ export class Shard {
       const payload = consumer.bytes.subarray(consumer.payloadAt, consumer.payloadAt + consumer.payloadBytes);
       if (consumer.type === Outcome.COST) this.#cost(consumer.id, consumer.extra, consumer.number, payload);
       else if (consumer.type === Outcome.HOLD) this.#hold(consumer.id, consumer.extra === 1);
-      else if (consumer.type === Outcome.STATS) this.stats = JSON.parse(textOf(payload)) as ShardStats;
-      else listener.outcome(this, consumer.type, consumer.id, consumer.extra, consumer.number, payload);
+      else if (consumer.type === Outcome.STATS) this.#statsNow = JSON.parse(textOf(payload)) as ShardStats;
+      else {
+        if (consumer.type === Outcome.READY) this.timesOpened++;
+        listener.outcome(this, consumer.type, consumer.id, consumer.extra, consumer.number, payload);
+      }
     }
     consumer.take();
     consumer.free(consumer.cursor);

@@ -7,6 +7,26 @@ export type StoreTarget =
   /** Swallows rows: for measuring the engine alone. */
   | { type: "none" };
 
+/** A connection that a successor of a shard's thread goes on with, since what opened it is no longer in the ring. */
+export interface OpenSession {
+  id: number;
+  tenant: string;
+  datalogger: string;
+  /** Its bind frames that are no longer in the ring, in order. */
+  binds: Uint8Array[];
+  /** Whether it still has to be welcomed. */
+  isWelcome: boolean;
+  /** Bytes of its frames that were taken out of the ring and never acked. */
+  unackedBytes: number;
+}
+
+/** Where a successor takes over. */
+export interface Succession {
+  /** How far the journal was durable; what may lie behind it is in the ring too. Null: nobody got as far as to say so. */
+  durable: number | null;
+  sessions: OpenSession[];
+}
+
 /** What a shard's task is started with: plain data, shared memory, and the port to the embedded store. */
 export interface ShardTask {
   index: number;
@@ -24,6 +44,8 @@ export interface ShardTask {
   journalKeepMs: number;
   store: StoreTarget;
   storePort: MessagePort | null;
+  /** Null for the first thread of a shard. */
+  succession: Succession | null;
   /** Where `PlanRequest`s come and `PlanAnswer`s go: settings of many clients are more than a record of a ring holds. */
   planPort: MessagePort;
 }

@@ -27,6 +27,8 @@ interface Logger {
   /** Rounds that were handed out, and that were acked. */
   sent: number;
   acked: number;
+  /** Connections that it has made. */
+  connections: number;
   /** Sends until stopped, then waits until all of it is acked. */
   run(): Promise<void>;
 }
@@ -49,6 +51,11 @@ export class Fleet {
 
   get ackedReadings(): number {
     return METERS * this.#loggers.reduce((sum, { acked }) => sum + acked, 0);
+  }
+
+  /** The most connections that one of the dataloggers without a memory has made. */
+  get mostConnections(): number {
+    return Math.max(...this.#loggers.map(({ connections }) => connections));
   }
 
   start(): void {
@@ -100,7 +107,7 @@ function resendingLogger(wsUrl: string, name: string, tenant: TestTenant, stoppi
     },
   });
   const logger: Logger = {
-    ...{ name, tenant, sent: 0, acked: 0 },
+    ...{ name, tenant, sent: 0, acked: 0, connections: 0 },
     async run() {
       while (!stopping.now) {
         const round = logger.sent++;
@@ -127,11 +134,14 @@ function plainLogger(wsUrl: string, name: string, tenant: TestTenant, stopping: 
     readings: Array.from({ length: METERS }, (_, meter) => [`${name}-${meter}`, tsAt(seq - 1), valueAt(meter, seq - 1)]),
   });
   const logger: Logger = {
-    ...{ name, tenant, sent: 0, acked: 0 },
+    ...{ name, tenant, sent: 0, acked: 0, connections: 0 },
     async run() {
       while (!stopping.now || logger.acked < logger.sent) {
         const wire = await Wire.open(wsUrl, tenant.tokens.ingest, name).catch(() => null);
-        if (wire !== null) await converse(wire);
+        if (wire !== null) {
+          logger.connections++;
+          await converse(wire);
+        }
         await pause();
       }
     },

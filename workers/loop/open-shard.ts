@@ -6,6 +6,7 @@ import { limits } from "../../engine/base/limits.js";
 import type { TenantPlan } from "../../engine/base/settings.js";
 import type { MeterClaims } from "../../engine/memory/claims.js";
 import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
+import type { Succession } from "../../engine/shards/tasks.js";
 import type { Names, Sink } from "../../engine/store/interface.js";
 import { Journal, type JournalOptions } from "../journal/journal.js";
 import { loadSnapshot } from "../journal/snapshot.js";
@@ -41,6 +42,12 @@ export interface OpenOptions {
   journalKeepMs: number;
   /** Sizes where they differ from the limits. */
   sizes?: Pick<JournalOptions, "blockBytes" | "segmentBytes" | "memoryBytes"> & { metersPerPage?: number };
+  /** What a thread that takes over from another one has to know; none for the first one. */
+  succession?: Succession | null;
+  /** Everything before this position of the journal is synced; told before anything is said or given back because of it. */
+  onDurable?(position: number): void;
+  /** Called now and then by work that takes long. */
+  alive?(): void;
   openSink(names: Names): Sink;
   /** The journal can take no more, or be read no more: the shard is to be ended and opened again. */
   onFailed(error: MeterstormError): void;
@@ -76,7 +83,11 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
     // Only whole files are let go of, and never the newest: one must be a small part of the budget.
     segmentBytes: Math.min(limits.journalSegmentBytes, Math.ceil(options.journalMaxBytes / FILES_IN_BUDGET)),
     ...journalSizes,
-    onDurable: () => loop?.durable(),
+    ...(options.succession?.durable == null ? {} : { upTo: options.succession.durable }),
+    onDurable: (position) => {
+      options.onDurable?.(position);
+      loop?.durable();
+    },
     onFailed: options.onFailed,
   });
   const applier = new Applier(options.plans, new EntryWriter(), new Directory(), new MeterBook(metersPerPage));
@@ -103,6 +114,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
       stored,
       backlogRows: await backlog(journal, stored),
       onFailed: (error) => options.onFailed(asMeterstormError(error)),
+      alive: () => options.alive?.(),
       audits: options.audits,
       random: options.random,
     },
@@ -111,6 +123,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
   // Nothing of a snapshot that does not say so is told again: it was told by those who wrote it.
   const toldFrom = Math.max(Number.isNaN(told.from) ? from : told.from, journal.first);
   await tellAgain(loop, journal, toldFrom, told.position);
+  for (const session of options.succession?.sessions ?? []) loop.resume(session);
   const snapshots = new SnapshotKeeper({
     disk,
     clock,

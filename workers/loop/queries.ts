@@ -1,4 +1,5 @@
 import { PERIODS } from "../../engine/base/entries.js";
+import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { flagNames } from "../../engine/base/flags.js";
 import type { MeterSettings } from "../../engine/base/settings.js";
 import { createRunning } from "../state/book.js";
@@ -31,9 +32,14 @@ export interface MeterSummary {
 
 const running = createRunning();
 
+function errorJson(error: unknown): string {
+  const code = error instanceof MeterstormError ? error.code : "internal";
+  return JSON.stringify({ error: { code, message: messageOf(error) } });
+}
+
 /**
  * Answers a query (JSON in, JSON out): summaries ordered by id, one summary or null, changed meters, or what `explain` makes of its own,
- * later; that may reject with a MeterstormError.
+ * later, or its error.
  */
 export function answerQuery(
   applier: Applier,
@@ -41,7 +47,7 @@ export function answerQuery(
   explain: (query: ExplainQuery) => Promise<string>,
 ): string | Promise<string> {
   const query = JSON.parse(text) as ShardQuery;
-  if (query.kind === "explain") return explain(query);
+  if (query.kind === "explain") return explain(query).catch(errorJson);
   if (query.kind === "changed") return JSON.stringify(changedMeters(applier, query.limit, query.all));
   const tenant = applier.directory.tenantNumber(query.tenant);
   if (query.kind === "meters") {

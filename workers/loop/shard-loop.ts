@@ -1,25 +1,24 @@
-import type { Clock } from "../../engine/base/clock.js";
 import { NONE, UnitType } from "../../engine/base/entries.js";
-import { MeterstormError, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import type { TenantPlan } from "../../engine/base/settings.js";
 import { HELD_UP, Input, type Origin, Outcome } from "../../engine/memory/protocol.js";
-import type { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
-import type { Sink } from "../../engine/store/interface.js";
-import type { Journal } from "../journal/journal.js";
+import type { OpenSession } from "../../engine/shards/tasks.js";
+import { readPost } from "../decode/post.js";
 import { adoptPlans, checkPlans } from "./adopt-plans.js";
 import type { Detail } from "./answer.js";
 import { Answers } from "./answers.js";
 import type { Applier } from "./applier.js";
 import { Batches } from "./batches.js";
 import { Beside } from "./beside.js";
+import { Connections } from "./connections.js";
 import { Costs } from "./costs.js";
 import { Counters } from "./counters.js";
 import { FrameIntake, Taken } from "./frame-intake.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
 import { answerQuery } from "./queries.js";
-import { createSession, type Session } from "./sessions.js";
+import type { Session } from "./sessions.js";
+import type { ShardOptions, ShardPorts } from "./shard-options.js";
 import { type Content, SinkPump } from "./sink-pump.js";
 import { Telling } from "./telling.js";
 import { Ticks } from "./ticks.js";
@@ -28,30 +27,6 @@ import { Ticks } from "./ticks.js";
 const STEP_BYTES = 256 * 1024;
 const STEP_MS = 5;
 const textDecoder = new TextDecoder();
-
-export interface ShardPorts {
-  clock: Clock;
-  input: RingConsumer;
-  output: RingProducer;
-  journal: Journal;
-  sink: Sink;
-}
-
-export interface ShardOptions {
-  ack: "durable" | "stored";
-  journalMaxBytes: number;
-  splitTenants: ReadonlySet<string>;
-  /** See AdoptOptions. */
-  isHome(tenant: string): boolean;
-  /** Position that the store already has, and rows of readings that the journal has behind it. */
-  stored: number;
-  backlogRows: number;
-  /** Rows can be sent no more, or late inputs worked in no more, and the reason is no answer of the store. */
-  onFailed(error: unknown): void;
-  /** See BesidePorts. */
-  audits: boolean;
-  random(): number;
-}
 
 /**
  * One shard: takes records from its ring, turns each into a unit, journals the units of a batch together, and
@@ -65,7 +40,7 @@ export class ShardLoop {
   readonly #intake: FrameIntake;
   readonly #outbox: Outbox;
   readonly #answers: Answers;
-  readonly #sessions = new Map<number, Session>();
+  readonly #connections: Connections;
   readonly #costs = new Costs();
   readonly #batches: Batches;
   readonly #pace: Pace;
@@ -89,7 +64,9 @@ export class ShardLoop {
     this.#telling = new Telling(applier, this.counters, this.#outbox);
     this.#ticks = new Ticks(ports.clock, applier);
     this.#batches = new Batches(ports.input);
-    this.#answers = new Answers(this.#outbox, applier.directory, this.#sessions, (detail) => this.beside.mustWait(detail));
+    this.#connections = new Connections(applier.directory);
+    const { sessions } = this.#connections;
+    this.#answers = new Answers(this.#outbox, applier.directory, sessions, (detail) => this.beside.mustWait(detail));
     this.#pace = new Pace({ clock: ports.clock, oldestLiveMs: () => this.#batches.oldestLiveMs });
     const ring = ports.input.bytes;
     this.#u32 = new Uint32Array(ring.buffer, ring.byteOffset, ring.byteLength >> 2);
@@ -232,7 +209,7 @@ export class ShardLoop {
     switch (input.type) {
       case Input.BINARY:
       case Input.TEXT: {
-        const session = this.#sessions.get(input.id);
+        const session = this.#connections.sessions.get(input.id);
         if (session === undefined) return;
         const startMs = clock.monotonicMs();
         const taken =
@@ -249,7 +226,7 @@ export class ShardLoop {
         this.#hello();
         return;
       case Input.BYE:
-        this.#sessions.delete(input.id);
+        this.#connections.sessions.delete(input.id);
         return;
       case Input.POST:
         this.#post();
@@ -271,6 +248,7 @@ export class ShardLoop {
   /** A unit of a frame that goes on: what is written goes to the journal, so that the writer stays small. */
   #unitOver(): void {
     const { out } = this.#applier;
+    this.#options.alive();
     this.#telling.written(this.#ports.journal.appended);
     this.#ports.journal.append(out.bytes());
     out.reset();
@@ -288,33 +266,35 @@ export class ShardLoop {
       this.#outbox.sendText(Outcome.REPLY, id, 0, 0, answer);
       return;
     }
-    void answer
-      .catch((error: unknown) => {
-        const code = error instanceof MeterstormError ? error.code : "internal";
-        return JSON.stringify({ error: { code, message: messageOf(error) } });
-      })
-      .then((reply) => {
-        this.#outbox.sendText(Outcome.REPLY, id, 0, 0, reply);
-        this.#outbox.publish();
-      });
+    void answer.then((reply) => {
+      this.#outbox.sendText(Outcome.REPLY, id, 0, 0, reply);
+      this.#outbox.publish();
+    });
   }
 
   #hello(): void {
-    const { input } = this.#ports;
-    const { tenant, datalogger } = JSON.parse(this.#payloadText()) as Origin;
-    const session = createSession(input.id, tenant, datalogger);
-    this.#sessions.set(session.id, session);
-    const { directory } = this.#applier;
-    const number = directory.tenantNumber(tenant);
-    session.dataloggerNumber = number < 0 ? -1 : directory.dataloggerNumber(number, datalogger);
-    this.#answers.greeting(this.#position, session, input.number, this.#detail([], session.dataloggerNumber, 0));
+    const { id, number } = this.#ports.input;
+    this.#greet(this.#connections.open(id, JSON.parse(this.#payloadText()) as Origin), number);
+  }
+
+  #greet(session: Session, arrivalMs: number): void {
+    this.#answers.greeting(this.#position, session, arrivalMs, this.#detail([], session.dataloggerNumber, 0));
+  }
+
+  /** A connection of the thread before this one: what that did not answer any more, this one does. */
+  resume(open: OpenSession): void {
+    const session = this.#connections.resume(open);
+    const nowMs = this.#ports.clock.nowMs();
+    if (open.isWelcome) this.#greet(session, nowMs);
+    if (open.unackedBytes === 0) return;
+    this.#answers.frame(this.#position, session, 0, open.unackedBytes, nowMs, this.#detail([], session.dataloggerNumber, 0));
   }
 
   #afterFrame(session: Session, taken: number, spentMs: number): void {
     const { input } = this.#ports;
     const { rejects, seq, fault, late, count } = this.#intake;
     if (taken === Taken.CLOSE) {
-      this.#sessions.delete(session.id);
+      this.#connections.sessions.delete(session.id);
       this.#outbox.sendText(Outcome.CLOSE, session.id, fault.closeCode, 0, `${fault.code}\n${fault.message}`);
       return;
     }
@@ -344,12 +324,10 @@ export class ShardLoop {
 
   #post(): void {
     const { input, clock } = this.#ports;
-    const { bytes, payloadAt, payloadBytes } = input;
-    const originBytes = this.#u32[payloadAt >> 2]!;
-    const bodyAt = payloadAt + 4 + originBytes;
-    const origin = JSON.parse(textDecoder.decode(bytes.slice(payloadAt + 4, bodyAt))) as Origin;
+    const { payloadBytes } = input;
+    const { origin, body } = readPost(input.bytes, this.#u32, input.payloadAt, payloadBytes);
     const startMs = clock.monotonicMs();
-    const taken = this.#intake.post(origin, bytes.slice(bodyAt, payloadAt + payloadBytes), input.number);
+    const taken = this.#intake.post(origin, body, input.number);
     const { fault, accepted, rejects, seq } = this.#intake;
     if (taken === Taken.CLOSE) {
       const { code, message } = fault;
