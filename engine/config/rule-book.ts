@@ -33,6 +33,11 @@ export class RuleBook {
     this.#said = said;
   }
 
+  /** Rules of which something was said. */
+  get size(): number {
+    return [...this.#said.values()].reduce((sum, rules) => sum + rules.size, 0);
+  }
+
   text(): string {
     const form = (rule: RuleConfig | null) => (rule === null ? null : ruleForm(rule));
     const tenants = [...this.#said].map(([tenant, rules]) => [

@@ -135,9 +135,20 @@ export async function findBlockAfter(disk: Disk, path: string, offset: number, p
   }
 }
 
-export function damaged(path: string, offset: number, lost: string): MeterstormError {
-  return new MeterstormError(
-    "journal_damaged",
+/** Which says where, for those who look and do not start. */
+export class DamagedJournal extends MeterstormError {
+  /** Byte of the file. */
+  readonly offset: number;
+
+  constructor(offset: number, message: string) {
+    super("journal_damaged", message);
+    this.offset = offset;
+  }
+}
+
+export function damaged(path: string, offset: number, lost: string): DamagedJournal {
+  return new DamagedJournal(
+    offset,
     `The journal file ${path} is damaged at byte ${offset}: ${lost}. These units had been written and acknowledged, so the shard does not ` +
       "go on without them. Put the file back from a copy; or, once the disk is in order, move the whole journal directory aside and " +
       "start afresh: what the store had not taken yet is then lost, and dataloggers have to send it again.",
