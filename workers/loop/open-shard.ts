@@ -14,9 +14,10 @@ import { MeterBook } from "../state/book.js";
 import { Directory } from "../state/directory.js";
 import { adoptPlans } from "./adopt-plans.js";
 import { Applier } from "./applier.js";
+import { backlogBehind } from "./backlog.js";
+import { JournalShares } from "./journal-shares.js";
 import { Replayer } from "./recover.js";
 import { ShardLoop } from "./shard-loop.js";
-import { contentOf } from "./sink-pump.js";
 import { SnapshotKeeper } from "./snapshot-keeper.js";
 import { restoreSections } from "./snapshot-sections.js";
 
@@ -104,6 +105,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
   const stored = Math.max(replayer.stored, journal.first);
   const sink = options.openSink(applier.directory);
   const told = { ...applier.told };
+  const shares = new JournalShares(options.journalMaxBytes);
   loop = new ShardLoop(
     { clock, input: options.input, output: options.output, journal, sink },
     {
@@ -112,7 +114,8 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
       splitTenants: options.splitTenants,
       isHome: options.isHome,
       stored,
-      backlogRows: await backlog(journal, stored),
+      shares,
+      backlogRows: await backlogBehind(journal, stored, applier.directory, shares),
       onFailed: (error) => options.onFailed(asMeterstormError(error)),
       alive: () => options.alive?.(),
       audits: options.audits,
@@ -146,15 +149,6 @@ function assertReaches(journal: Journal, from: number, directory: string): void 
   if (from >= journal.first && from <= journal.durable) return;
   const message = `the snapshot in ${directory} stands at position ${from}, but the journal beside it runs from ${journal.first} to ${journal.durable}: files are missing. Put them back, or keep this directory aside and start from an empty one`;
   throw new MeterstormError("journal_gap", message);
-}
-
-async function backlog(journal: Journal, stored: number): Promise<number> {
-  let rows = 0;
-  for await (const units of journal.replay(stored)) {
-    const { readings, repairedRows } = contentOf([units]);
-    rows += readings + repairedRows;
-  }
-  return rows;
 }
 
 async function tellAgain(loop: ShardLoop, journal: Journal, from: number, keptTo: number): Promise<void> {

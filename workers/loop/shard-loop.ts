@@ -14,6 +14,7 @@ import { Connections } from "./connections.js";
 import { Costs } from "./costs.js";
 import { Counters } from "./counters.js";
 import { FrameIntake, Taken } from "./frame-intake.js";
+import { LaneHolds } from "./lane-holds.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
 import { answerQuery } from "./queries.js";
@@ -82,13 +83,15 @@ export class ShardLoop {
       },
       options.stored,
     );
+    const holds = new LaneHolds((lane, on) => this.#outbox.send(Outcome.HOLD, lane, on ? 1 : 0, 0));
+    options.shares.hold = (lane, on) => holds.set(lane, "journal", on);
     this.beside = new Beside({
       ...{ ...ports, applier, pump: this.pump, costs: this.#costs, pace: this.#pace },
       ...{ ack: options.ack, audits: options.audits, random: options.random, onFailed: options.onFailed },
       isJournalFull: () => this.#isFull,
       settle: () => this.settle(),
       onError: (kind) => this.counters.storeError(kind),
-      hold: (lane, on) => this.#outbox.send(Outcome.HOLD, lane, on ? 1 : 0, 0),
+      hold: (lane, on) => holds.set(lane, "late", on),
       warn: (message) => this.#outbox.sendText(Outcome.WARNING, 0, 0, 0, message),
     });
   }
@@ -206,6 +209,7 @@ export class ShardLoop {
 
   #record(): void {
     const { input, clock } = this.#ports;
+    const from = this.#position;
     switch (input.type) {
       case Input.BINARY:
       case Input.TEXT: {
@@ -218,6 +222,7 @@ export class ShardLoop {
             : this.#intake.text(session, input, this.#u32);
         const spentMs = clock.monotonicMs() - startMs;
         this.#afterFrame(session, taken, spentMs);
+        this.#wrote(session.dataloggerNumber, from);
         if (this.#intake.late > 0) this.#late(session.tenant);
         this.#costs.add(this.#lane, input.payloadBytes, this.#intake.count, spentMs * 1000);
         return;
@@ -230,6 +235,7 @@ export class ShardLoop {
         return;
       case Input.POST:
         this.#post();
+        this.#wrote(this.#applier.datalogger, from);
         return;
       case Input.QUERY:
         this.#query(input.id, this.#payloadText());
@@ -344,6 +350,16 @@ export class ShardLoop {
     this.#costs.add(this.#lane, payloadBytes, this.#intake.count, (clock.monotonicMs() - startMs) * 1000);
   }
 
+  /** What was written since `from` came from this datalogger. */
+  #wrote(datalogger: number, from: number): void {
+    const position = this.#position;
+    if (position === from) return;
+    const { shares } = this.#options;
+    const client = this.#applier.directory.dataloggerState(datalogger).tenant;
+    shares.wrote(client, position - from, position);
+    shares.came(client, this.#lane);
+  }
+
   #late(client: string): void {
     this.beside.late(this.#applier.directory.tenantNumber(client), this.#lane);
   }
@@ -353,10 +369,16 @@ export class ShardLoop {
     return this.#ports.input.extra & ~HELD_UP;
   }
 
-  #onStored({ readings, repairedRows }: Content): void {
+  #onStored({ readings, repairedRows, refused }: Content): void {
     this.counters.storedReadings += readings;
     this.#backlogRows -= repairedRows;
+    for (const { isReading, text } of refused) {
+      this.counters.storeError("row");
+      if (isReading) this.#backlogRows--;
+      this.#outbox.sendText(Outcome.WARNING, 0, 0, 0, text);
+    }
     this.#unwrittenStored = true;
+    this.#options.shares.stored(this.pump.position);
     this.beside.stored();
     if (this.#options.ack === "stored") this.settle();
   }
