@@ -218,6 +218,7 @@ export class Applier {
 
   /** An exchange that was checked before: what the replay calls. */
   applyExchange(meter: number, ts: number, final: number, start: number, rev: number, withdrawn: boolean): void {
+    if (this.directory.unowned > 0) this.directory.own(meter, this.datalogger);
     const applied = this.book.applyExchange(meter, ts, final, start, rev, withdrawn, this.out);
     if (applied !== Applied.LATE) return;
     const [last, first] = withdrawn ? [Number.NaN, Number.NaN] : [final, start];
@@ -227,6 +228,7 @@ export class Applier {
 
   /** A reading that was checked before: what the replay calls. */
   apply(meter: number, ts: number, value: number, rev: number): void {
+    if (this.directory.unowned > 0) this.directory.own(meter, this.datalogger);
     const applied = this.book.apply(meter, ts, value, rev, this.out);
     if (applied === Applied.LIVE) {
       this.changed?.mark(meter);

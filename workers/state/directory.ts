@@ -1,3 +1,4 @@
+import { NONE } from "../../engine/base/entries.js";
 import { invariant } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import type { Names } from "../../engine/store/interface.js";
@@ -33,9 +34,11 @@ export class Directory implements Names {
   readonly #dataloggers: DataloggerState[] = [];
   readonly #meterIds: string[] = [];
   readonly #meterTenants: number[] = [];
-  /** Datalogger that owns the meter, for clients spread over shards. */
+  /** Datalogger that sent the meter first: it owns it where the client is spread over shards. */
   readonly #meterOwners: number[] = [];
   readonly #meterSettings: number[] = [];
+  /** Meters that nobody has sent yet. */
+  unowned = 0;
   readonly #rules: string[] = [];
   readonly #ruleNumbers = new Map<string, number>();
 
@@ -85,6 +88,10 @@ export class Directory implements Names {
     this.#dataloggers.push({ number, tenant, id, lastSeq: 0, safeSeq: 0, seqs, hashes, frames: 0 });
   }
 
+  dataloggersOf(tenant: number): ReadonlyMap<string, number> {
+    return this.#tenant(tenant).dataloggers;
+  }
+
   dataloggerState(number: number): DataloggerState {
     const state = this.#dataloggers[number];
     invariant(state !== undefined, `no datalogger has number ${number}`);
@@ -114,6 +121,7 @@ export class Directory implements Names {
     this.#meterIds.push(id);
     this.#meterTenants.push(tenant);
     this.#meterOwners.push(owner);
+    if (owner === NONE) this.unowned++;
     this.#meterSettings.push(settings);
   }
 
@@ -129,6 +137,13 @@ export class Directory implements Names {
 
   meterOwner(number: number): number {
     return this.#meterOwners[number]!;
+  }
+
+  /** A meter that nobody had sent before is the datalogger's; one that is somebody's stays so. */
+  own(number: number, datalogger: number): void {
+    if (this.#meterOwners[number] !== NONE || datalogger === NONE) return;
+    this.#meterOwners[number] = datalogger;
+    this.unowned--;
   }
 
   setMeterSettings(number: number, settings: number): void {
