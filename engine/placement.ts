@@ -1,4 +1,4 @@
-import { stableHash } from "./base/ids.js";
+import { homeOf, homesOf } from "./base/home.js";
 import type { Config } from "./config/schema.js";
 import type { Shard } from "./shards/shard.js";
 
@@ -15,15 +15,12 @@ export class Placement {
 
   /** In which shard a client's datalogger is. */
   shardOf(tenant: string, datalogger: string): Shard {
-    const spread = this.#spread(tenant);
-    const step = spread > 1 ? stableHash(`${tenant}\n${datalogger}`) % spread : 0;
-    return this.#shards[(stableHash(tenant) + step) % this.#shards.length]!;
+    return this.#shards[homeOf(tenant, datalogger, this.#spread(tenant), this.#shards.length)]!;
   }
 
   /** The shards in which the tenant's meters may be. */
   shardsOf(tenant: string): Shard[] {
-    const home = stableHash(tenant);
-    return Array.from({ length: this.#spread(tenant) }, (_, step) => this.#shards[(home + step) % this.#shards.length]!);
+    return homesOf(tenant, this.#spread(tenant), this.#shards.length).map((index) => this.#shards[index]!);
   }
 
   #spread(tenant: string): number {

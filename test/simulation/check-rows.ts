@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { timelineFor } from "../../engine/base/settings.js";
+import { type TenantPlan, timelineFor } from "../../engine/base/settings.js";
 import type { MeterExchange, MeterReading } from "../../engine/client/frames.js";
 import { reference } from "../reference/reference.js";
 import { Random } from "../support/random.js";
@@ -19,8 +19,9 @@ export async function checkRows(
   store: SimStore,
   dataloggers: readonly SimDatalogger[],
   told: ReadonlySet<string>,
+  clients: readonly TenantPlan[] = plans,
 ): Promise<number> {
-  const faultless = await storeOf(dataloggers);
+  const faultless = await storeOf(dataloggers, clients);
   let rows = 0;
   for (const table of TABLES) {
     // What runs when an alert is judged also depends on whether a late reading has been worked in by then.
@@ -36,7 +37,7 @@ export async function checkRows(
   for (const [alert] of sorted(store, "alerts")) assert.ok(told.has(alert), `the alert ${alert} is stored, but nobody was told`);
   for (const alert of told) assert.ok(store.row("alerts", alert) !== undefined, `the alert ${alert} was told, but is not stored`);
   for (const datalogger of dataloggers) {
-    for (const meter of datalogger.meters) checkMeter(store, datalogger, meter);
+    for (const meter of datalogger.meters) checkMeter(store, datalogger, meter, clients);
   }
   return rows;
 }
@@ -46,12 +47,12 @@ function sorted(store: SimStore, table: (typeof TABLES)[number]): [string, strin
 }
 
 /** The store after the same frames in the same order, when nothing ever goes wrong. */
-async function storeOf(dataloggers: readonly SimDatalogger[]): Promise<SimStore> {
+async function storeOf(dataloggers: readonly SimDatalogger[], clients: readonly TenantPlan[]): Promise<SimStore> {
   const clock = new SimClock();
   const store = new SimStore(new Random(1), clock, 1);
   const network = new SimNetwork(clock, 1 << 20, { acked: () => {}, alert: () => {} });
   const sizes = { blockBytes: 1 << 16, segmentBytes: 1 << 20, memoryBytes: 1 << 20, metersPerPage: 16 };
-  const common = { clock, store, network, ack: "durable" as const, keepMs: 0, journalMaxBytes: 1 << 30, sizes };
+  const common = { clock, store, network, ack: "durable" as const, keepMs: 0, journalMaxBytes: 1 << 30, sizes, clients };
   const life = new Life({ ...common, disk: new SimDisk(), wrong: {} });
   life.start();
   for (const datalogger of dataloggers) {
@@ -78,8 +79,8 @@ async function storeOf(dataloggers: readonly SimDatalogger[]): Promise<SimStore>
 }
 
 /** The rows of one meter as the rules written plainly have them. */
-function checkMeter(store: SimStore, datalogger: SimDatalogger, meter: string): void {
-  const plan = plans.find(({ id }) => id === datalogger.tenant);
+function checkMeter(store: SimStore, datalogger: SimDatalogger, meter: string, clients: readonly TenantPlan[]): void {
+  const plan = clients.find(({ id }) => id === datalogger.tenant);
   assert.ok(plan !== undefined);
   const inputs: (MeterReading | MeterExchange)[] = datalogger.frames.flatMap(({ readings, exchanges }) =>
     [...readings, ...exchanges].filter((input) => input.meter === meter),

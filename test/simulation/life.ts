@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../../engine/base/clock.js";
 import type { Disk } from "../../engine/base/disk.js";
 import type { MeterstormError } from "../../engine/base/errors.js";
+import type { TenantPlan } from "../../engine/base/settings.js";
 import { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import { type OpenOptions, type OpenShard, openShard } from "../../workers/loop/open-shard.js";
 import type { SimClock } from "../support/sim-clock.js";
@@ -54,6 +55,8 @@ export interface LifeOptions {
   journalMaxBytes: number;
   sizes: NonNullable<OpenOptions["sizes"]>;
   wrong: Wrong;
+  /** Where they are not those of all simulations. */
+  clients?: readonly TenantPlan[];
 }
 
 /** One life of the engine's process, from its start to its death. */
@@ -98,7 +101,7 @@ export class Life {
   }
 
   #open(): Promise<OpenShard> {
-    const { clock, disk, store, network, ack, keepMs, journalMaxBytes, sizes, wrong } = this.#options;
+    const { clock, disk, store, network, ack, keepMs, journalMaxBytes, sizes, wrong, clients = plans } = this.#options;
     const isAlive = () => this.alive;
     const options: OpenOptions = {
       clock: new LifeClock(clock, isAlive),
@@ -107,7 +110,7 @@ export class Life {
       output: new RingProducer(network.output),
       directory: "shard",
       name: "shard 0 of 1",
-      plans,
+      plans: clients,
       isHome: () => true,
       claims: null,
       splitTenants: new Set(),

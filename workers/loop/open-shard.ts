@@ -22,7 +22,7 @@ import { SnapshotKeeper } from "./snapshot-keeper.js";
 import { restoreSections } from "./snapshot-sections.js";
 
 /** Least number of files that the journal's budget is cut into. */
-const FILES_IN_BUDGET = 8;
+export const FILES_IN_BUDGET = 8;
 
 export interface OpenOptions {
   clock: Clock;
