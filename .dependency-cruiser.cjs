@@ -48,7 +48,7 @@ module.exports = {
         "^workers/",
         "^engine/(base|memory)/",
         "^engine/store/(interface|schema)\\.ts$",
-        "^engine/shards/tasks\\.ts$",
+        "^engine/shards/(tasks|move-task)\\.ts$",
         "^node_modules/",
       ],
     ),
@@ -56,7 +56,7 @@ module.exports = {
       "sinks-speak-a-store",
       "a sink and the embedded store's thread share the store's dialect with its reads, and see no more of the engine",
       "^workers/(sinks/|duckdb-thread\\.ts$)",
-      ["^workers/", "^engine/(base|memory|store)/", "^engine/shards/tasks\\.ts$", "^node_modules/"],
+      ["^workers/", "^engine/(base|memory|store)/", "^engine/shards/(tasks|move-task)\\.ts$", "^node_modules/"],
     ),
     {
       name: "engine-not-workers",

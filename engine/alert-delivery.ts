@@ -45,16 +45,21 @@ export class AlertDelivery {
     return this.#shards.get(shard)?.waiting.length ?? 0;
   }
 
-  /** A transition that the shard has made durable, as JSON; `position` names it, and is above all that the shard's thread told before. */
-  alert(shard: Shard, position: number, json: string): void {
+  /** Resolves when the transition, as JSON, is kept elsewhere; while that cannot be, it just does not. */
+  handOn(json: string): Promise<void> {
     const transition = JSON.parse(json) as AlertTransition;
     this.#ports.stream(transition.tenant, json);
     this.#ports.publish(transition);
+    return this.#ports.keep(transition);
+  }
+
+  /** A transition that the shard has made durable, as JSON; `position` names it, and is above all that the shard's thread told before. */
+  alert(shard: Shard, position: number, json: string): void {
     const from = this.#shards.get(shard) ?? { waiting: [], safe: 0, isAnswering: false };
     this.#shards.set(shard, from);
     const told = { position, isSafe: false };
     from.waiting.push(told);
-    void this.#ports.keep(transition).then(() => {
+    void this.handOn(json).then(() => {
       told.isSafe = true;
       this.#settle(shard, from);
     });

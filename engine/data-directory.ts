@@ -1,11 +1,15 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { MeterstormError, messageOf } from "./base/errors.js";
+import { type Layout, type Place, spreadIn } from "./base/home.js";
 import { writeDurably } from "./base/write-durably.js";
 
 /** What a data directory remembers of the engine that it belongs to. */
-interface Identity {
-  format: 1;
+export interface Identity {
+  /** 2 once the shards were moved: who knows 1 alone would not look for them where they are. */
+  format: 1 | 2;
+  /** How often the shards were moved; it names their directories. Left out: never. */
+  generation?: number;
   shards: number;
   /** Over how many shards each client is spread. */
   spread: Record<string, number>;
@@ -13,7 +17,19 @@ interface Identity {
   store: string | null;
 }
 
+/** From the layout that the directory has to the one that is configured. */
+export interface Move {
+  readonly from: Place;
+  readonly to: Place;
+}
+
 export interface DirectoryClaim {
+  /** What has to be done before the shards run; null: nothing. */
+  readonly move: Move | null;
+  /** All of it is in the new directories, durable: they count from here on. Then what counts no more is removed. */
+  moved(): void;
+  /** Where a shard is, or will be once all is moved. */
+  shardDirectory(index: number): string;
   /** Remembers the store's identity; throws MeterstormError `store_foreign` where another one was fed before. */
   bindStore(identity: string): void;
   /** Over how many shards each client that it has ever known is spread. */
@@ -25,7 +41,7 @@ export interface DirectoryClaim {
 
 /**
  * Takes the data directory for this process.
- * @throws MeterstormError `data_dir_unwritable`, `data_dir_in_use`, `data_dir_format`, `shards_changed`
+ * @throws MeterstormError `data_dir_unwritable`, `data_dir_in_use`, `data_dir_format`
  */
 export function claimDirectory(directory: string, shards: number, spread: Record<string, number>): DirectoryClaim {
   const lock = join(directory, "engine.pid");
@@ -40,7 +56,27 @@ export function claimDirectory(directory: string, shards: number, spread: Record
   const path = join(directory, "engine.json");
   try {
     const identity = readIdentity(path, directory, shards, spread);
+    removeOthers(directory, identity.generation ?? 0);
+    let move = moveBetween(directory, identity, shards, spread);
     return {
+      get move() {
+        return move;
+      },
+      moved() {
+        if (move === null) return;
+        const generation = (identity.generation ?? 0) + 1;
+        const { shards, spread } = move.to;
+        const after: Identity = { ...identity, format: 2, generation, shards, spread: { ...spread } };
+        try {
+          writeDurably(path, JSON.stringify(after));
+        } catch (error) {
+          throw new MeterstormError("data_dir_unwritable", `${path} cannot be written: ${messageOf(error)}`, { cause: error });
+        }
+        Object.assign(identity, after);
+        move = null;
+        removeOthers(directory, generation);
+      },
+      shardDirectory: (index) => shardDirectory(directory, (identity.generation ?? 0) + (move === null ? 0 : 1), index),
       bindStore(store) {
         if (identity.store === store) return;
         if (identity.store !== null) throw foreign(directory, identity.store, store);
@@ -70,8 +106,8 @@ function readIdentity(path: string, directory: string, shards: number, spread: R
     writeDurably(path, JSON.stringify(fresh));
     return fresh;
   }
-  assertFits(identity, directory, shards, spread);
-  if (Object.keys(spread).some((tenant) => !(tenant in identity.spread))) {
+  if (layoutAfter(identity, shards, spread) !== null) return identity;
+  if (Object.keys(spread).some((tenant) => !Object.hasOwn(identity.spread, tenant))) {
     identity.spread = { ...identity.spread, ...spread };
     writeDurably(path, JSON.stringify(identity));
   }
@@ -92,10 +128,10 @@ export function knownIdentity(directory: string): Identity | null {
     throw unreadable(path, messageOf(error));
   }
   const identity = parseIdentity(text, path);
-  if (identity.format !== 1) {
+  if (identity.format !== 1 && identity.format !== 2) {
     throw new MeterstormError(
       "data_dir_format",
-      `${directory} was written in format ${String(identity.format)}; this version knows format 1. Start the version that wrote it`,
+      `${directory} was written in format ${String(identity.format)}; this version knows formats 1 and 2. Start the version that wrote it`,
     );
   }
   if (!isWhole(identity)) throw unreadable(path, "it lacks what an engine writes there");
@@ -103,30 +139,46 @@ export function knownIdentity(directory: string): Identity | null {
 }
 
 function isWhole(identity: object): identity is Identity {
-  const { shards, spread, store } = identity as Partial<Identity>;
+  const { shards, spread, store, generation } = identity as Partial<Identity>;
+  if (generation !== undefined && !Number.isInteger(generation)) return false;
   if (!Number.isInteger(shards) || typeof spread !== "object" || spread === null) return false;
   return store === null || typeof store === "string";
 }
 
-/**
- * Whether an engine with so many shards can go on from what the directory remembers.
- * @throws MeterstormError `shards_changed`
- */
-export function assertFits(identity: Identity, directory: string, shards: number, spread: Record<string, number>): void {
-  if (identity.shards !== shards) {
-    const message = `${directory} was written with ${identity.shards} shards and this configuration has ${shards}; set "shards": ${identity.shards}, or start from an empty directory`;
-    throw new MeterstormError("shards_changed", message);
-  }
-  assertSameSpread(identity, spread, directory);
+/** How shards and clients have to lie for this configuration; null: as they do. Clients that it does not name stay as they were. */
+export function layoutAfter(was: Layout, shards: number, spread: Readonly<Record<string, number>>): Layout | null {
+  const all = { ...was.spread, ...spread };
+  const is = {
+    shards,
+    spread: Object.fromEntries(Object.entries(all).map(([tenant, over]) => [tenant, Math.min(over, shards)])),
+  };
+  const isSame =
+    was.shards === shards && Object.keys(was.spread).every((tenant) => spreadIn(was, tenant) === spreadIn(is, tenant));
+  return isSame ? null : is;
 }
 
-/** A client must stay spread as it was: its meters' states lie where its dataloggers' frames went. */
-function assertSameSpread(identity: Identity, spread: Record<string, number>, directory: string): void {
-  for (const [tenant, shards] of Object.entries(identity.spread)) {
-    const now = spread[tenant] ?? shards;
-    if (now === shards) continue;
-    const message = `${directory} was written with the client "${tenant}" spread over ${shards} shards, now it is ${now}; set its "shards" to ${shards} again, or start from an empty directory`;
-    throw new MeterstormError("shards_changed", message);
+/** The directory of a shard when the shards were moved so often. */
+export function shardDirectory(directory: string, generation: number, index: number): string {
+  return generation === 0 ? join(directory, `shard-${index}`) : join(directory, `layout-${generation}`, `shard-${index}`);
+}
+
+function placeOf(directory: string, layout: Layout, generation: number): Place {
+  const directories = Array.from({ length: layout.shards }, (_, index) => shardDirectory(directory, generation, index));
+  return { shards: layout.shards, spread: layout.spread, directories };
+}
+
+function moveBetween(directory: string, identity: Identity, shards: number, spread: Record<string, number>): Move | null {
+  const after = layoutAfter(identity, shards, spread);
+  const generation = identity.generation ?? 0;
+  if (after === null) return null;
+  return { from: placeOf(directory, identity, generation), to: placeOf(directory, after, generation + 1) };
+}
+
+/** What a move left behind: the shards as they were before one that is over, as they were to be after one that was cut short. */
+function removeOthers(directory: string, generation: number): void {
+  for (const name of readdirSync(directory)) {
+    const isOther = /^layout-\d+$/.test(name) ? name !== `layout-${generation}` : generation > 0 && /^shard-\d+$/.test(name);
+    if (isOther) rmSync(join(directory, name), { recursive: true, force: true });
   }
 }
 

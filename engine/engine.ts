@@ -26,6 +26,7 @@ import { createClaims } from "./memory/claims.js";
 import { Notifier } from "./notify/notifier.js";
 import { Placement, spreadOf } from "./placement.js";
 import { ReadinessReport } from "./readiness.js";
+import { Mover } from "./resharding/mover.js";
 import { shardCount } from "./shards/count.js";
 import { changePlans, HalfChanged, type PlanChange } from "./shards/plan-change.js";
 import { ShardRunner } from "./shards/runner.js";
@@ -71,6 +72,7 @@ class Node implements Engine {
   readonly #shards: Shard[];
   readonly #placement: Placement;
   readonly #runner: ShardRunner;
+  readonly #mover: Mover;
   readonly #store: OpenStore;
   readonly #tickets = new Tickets(systemClock, randomBytes);
   readonly #gateway: Gateway;
@@ -119,11 +121,13 @@ class Node implements Engine {
       publish: (transition) => this.#redis?.publishAlert(transition.tenant, stringFields(transition)),
       keep: (transition) => this.#notifier.take(transition),
     });
+    this.#mover = this.#createMover();
     this.#changes = this.#createChanges();
     this.#metrics = this.#createMetrics();
     this.#readiness = new ReadinessReport({
       ...{ clock: systemClock, shards: this.#shards },
       storeTrouble: () => this.#storeTrouble,
+      moving: () => this.#mover.state,
       isDraining: () => this.#gateway.draining,
       redisTrouble: () => (this.#redis === null || this.#redis.state().up ? "" : (this.#redis.state().error ?? "down")),
       webhooks: () => this.#notifier.stats(),
@@ -311,7 +315,17 @@ class Node implements Engine {
     }
     if (this.#closing !== null) return;
     this.#storeTrouble = "";
-    this.#runner.start();
+    if (await this.#mover.bringTo(this.#claim!)) this.#runner.start();
+  }
+
+  #createMover(): Mover {
+    const { journal } = this.#config;
+    return new Mover({
+      ...{ clock: systemClock, store: this.#store, journal, plans: () => this.#inForce.plans },
+      tell: (transition) => this.#delivery.handOn(transition),
+      failed: (code, message) => this.#fatal(code, message),
+      log: this.#lines(),
+    });
   }
 
   #supervision(): SupervisorPorts {
@@ -325,7 +339,7 @@ class Node implements Engine {
       taskOf: ({ index }) => ({
         index,
         shards: this.#shards.length,
-        directory: join(this.#directory, `shard-${index}`),
+        directory: this.#claim!.shardDirectory(index),
         plans: this.#inForce.plans,
         splitTenants: spread,
         claims,
@@ -360,6 +374,7 @@ class Node implements Engine {
   async #drain(): Promise<void> {
     this.#gateway.draining = true;
     this.#server?.stopListening();
+    await this.#mover.stop();
     await this.#runner.stop(STOP_MS);
     // One more turn: the last acks are in the outcome rings now.
     await new Promise((done) => setTimeout(done, 20));

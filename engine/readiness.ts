@@ -11,6 +11,8 @@ export interface ReadinessSources {
   shards: readonly Shard[];
   /** Why the store is not there yet; empty when it is. */
   storeTrouble(): string;
+  /** What is done before the shards are opened; empty: nothing. */
+  moving(): string;
   isDraining(): boolean;
   /** Why Redis is away; empty when it is not, or is not wanted. */
   redisTrouble(): string;
@@ -28,9 +30,10 @@ export class ReadinessReport {
   }
 
   now(): Readiness {
-    const { shards, storeTrouble, isDraining, redisTrouble } = this.#sources;
+    const { shards, storeTrouble, moving, isDraining, redisTrouble } = this.#sources;
     const reasons: string[] = [];
     if (storeTrouble() !== "") reasons.push(`store: ${storeTrouble()}`);
+    if (moving() !== "") reasons.push(moving());
     for (const { index, trouble } of shards) if (trouble !== "") reasons.push(`shard ${index}: ${trouble}`);
     if (isDraining()) reasons.push("draining");
     const degraded: string[] = [];

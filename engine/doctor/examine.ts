@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { MeterstormError, messageOf } from "../base/errors.js";
 import type { ShardFindings } from "../base/shard-findings.js";
 import { parseRuleBook, type RuleBook } from "../config/rule-book.js";
 import type { Config } from "../config/schema.js";
 import { tenantPlans } from "../config/tenants.js";
-import { assertFits, knownIdentity, lockOf } from "../data-directory.js";
+import { type Identity, knownIdentity, layoutAfter, lockOf, shardDirectory } from "../data-directory.js";
 import { spreadOf } from "../placement.js";
 import { shardCount } from "../shards/count.js";
 import { type Diagnosis, type Finding, type LockState, verdictOf } from "./diagnosis.js";
@@ -30,15 +30,16 @@ export interface ExamineOptions {
  */
 export async function examine({ directory: given, config }: ExamineOptions): Promise<Diagnosis> {
   const directory = resolve(given);
-  const indices = shardsIn(directory);
   const findings: Finding[] = [];
-  const lock = lockIn(directory, findings);
   const identity = attempt(findings, "engine.json", () => knownIdentity(directory));
+  const generation = identity?.generation ?? 0;
+  const indices = shardsIn(directory, generation);
+  const lock = lockIn(directory, findings);
   if (identity === null && indices.length > 0) findings.push(LOST_IDENTITY);
   const shards = identity?.shards ?? (config === null ? Math.max(...indices, 0) + 1 : shardCount(config.config));
   if (config !== null && identity) {
     const wanted = shardCount(config.config);
-    attempt(findings, "engine.json", () => assertFits(identity, directory, wanted, spreadOf(config.config, wanted)));
+    if (layoutAfter(identity, wanted, spreadOf(config.config, wanted)) !== null) findings.push(toBeMoved(identity, wanted));
   }
   const book = rulesIn(directory, findings);
   const fed = identity?.store ?? null;
@@ -47,7 +48,7 @@ export async function examine({ directory: given, config }: ExamineOptions): Pro
   findings.push(...ofQueue);
 
   const isLive = lock.state === "held";
-  const perShard = await shardsOf(directory, shards, { config: config?.config ?? null, book, isLive });
+  const perShard = await shardsOf(directory, shards, { config: config?.config ?? null, book, isLive, generation });
   const isUsed = perShard.some(({ files }) => files.length > 0);
   for (const shard of perShard) findings.push(...shardFindings(shard, isLive, isUsed));
   for (const index of indices) if (index >= shards) findings.push(surplus(index, shards));
@@ -78,15 +79,23 @@ const LOST_IDENTITY: Finding = {
   text: "it is missing although shards are here: a start writes a new one and no longer knows which store this directory fed nor how clients were spread. Put it back from a copy",
 };
 
+function toBeMoved({ shards }: Identity, wanted: number): Finding {
+  const what = shards === wanted ? "clients are to be spread otherwise" : `from ${shards} to ${wanted} shards`;
+  return note("shards_to_move", "engine.json", `a start moves the state (${what}) and takes nothing before that is done`);
+}
+
 /** Numbers of the shards that have a directory. */
-function shardsIn(directory: string): number[] {
+function shardsIn(directory: string, generation: number): number[] {
   let names: string[];
+  let inLayout: string[];
   try {
     names = readdirSync(directory);
+    const folder = dirname(shardDirectory(directory, generation, 0));
+    inLayout = existsSync(folder) ? readdirSync(folder) : [];
   } catch (error) {
     throw new MeterstormError("data_dir_absent", `there is no directory ${directory} to look at: ${messageOf(error)}`);
   }
-  const indices = names.flatMap((name) => SHARD.exec(name)?.[1] ?? []).map(Number);
+  const indices = inLayout.flatMap((name) => SHARD.exec(name)?.[1] ?? []).map(Number);
   if (indices.length === 0 && !names.includes("engine.json"))
     throw new MeterstormError(
       "data_dir_unused",
@@ -143,9 +152,9 @@ function storeFindings(directory: string, fed: string | null, config: Config | n
 async function shardsOf(
   directory: string,
   shards: number,
-  given: { config: Config | null; book: RuleBook | undefined; isLive: boolean },
+  given: { config: Config | null; book: RuleBook | undefined; isLive: boolean; generation: number },
 ): Promise<ShardFindings[]> {
-  const { config, book, isLive } = given;
+  const { config, book, isLive, generation } = given;
   const plans = config === null ? null : tenantPlans({ tenants: laidOver(config, book) });
   const spread = config === null ? {} : spreadOf(config, shards);
   const splitTenants = Object.entries(spread).flatMap(([tenant, over]) => (over > 1 ? [tenant] : []));
@@ -153,7 +162,7 @@ async function shardsOf(
   const found: ShardFindings[] = [];
   // One after the other: each takes the memory that it takes in an engine.
   for (let index = 0; index < shards; index++) {
-    const folder = join(directory, `shard-${index}`);
+    const folder = shardDirectory(directory, generation, index);
     found.push(await examineOnThread({ index, shards, directory: folder, plans, splitTenants, journalMaxBytes, isLive }));
   }
   return found;

@@ -8,7 +8,7 @@ test("dead letters are seen for an hour, each new one anew; they take nobody out
   const clock = new SimClock();
   const stats = { delivered: 0, failed: 0, heldBack: 0, waiting: 0, failing: 0 };
   const webhooks: NotifierStats = { tenants: {}, trouble: "" };
-  const quiet = { storeTrouble: () => "", isDraining: () => false, redisTrouble: () => "" };
+  const quiet = { moving: () => "", storeTrouble: () => "", isDraining: () => false, redisTrouble: () => "" };
   const report = new ReadinessReport({ clock, shards: [], ...quiet, webhooks: () => webhooks });
   assert.deepEqual(report.now(), { ready: true, reasons: [], degraded: [] });
   webhooks.tenants = { acme: { ...stats, deadLetters: 1 }, other: { ...stats, deadLetters: 0 } };
