@@ -319,12 +319,11 @@ class Node implements Engine {
   }
 
   #createMover(): Mover {
-    const { journal } = this.#config;
     return new Mover({
-      ...{ clock: systemClock, store: this.#store, journal, plans: () => this.#inForce.plans },
+      ...{ clock: systemClock, store: this.#store, journal: this.#config.journal, log: this.#lines() },
+      plans: () => this.#inForce.plans,
       tell: (transition) => this.#delivery.handOn(transition),
       failed: (code, message) => this.#fatal(code, message),
-      log: this.#lines(),
     });
   }
 
