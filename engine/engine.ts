@@ -350,6 +350,11 @@ class Node implements Engine {
       }),
       failedToStart: (shard, error) => this.#fatal(error.code, `shard ${shard.index}: ${error.message}`),
       replacing: (shard, { code, message }) => this.#log.error({ shard: shard.index, code }, `shard is opened again: ${message}`),
+      setAside: (shard, id) => {
+        const what =
+          "a frame that has ended the shard's thread again and again is refused; what it holds is kept in the table rejected";
+        this.#log.error({ shard: shard.index, ...this.#gateway.whose(id) }, what);
+      },
       succession: (shard) => {
         shard.heardLast();
         this.#queries.lost(shard);

@@ -81,11 +81,15 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
   const release = setInterval(() => void shard.snapshots.release(shard.loop.pump.position).catch(() => undefined), RELEASE_MS);
   shard.loop.start();
   answerPlans(task.planPort, shard.loop);
+  let isCareful = task.succession?.isCareful ?? false;
   try {
     while (!life.stopRequested) {
       if (failure !== null) throw failure;
-      const taken = shard.loop.step();
+      const taken = shard.loop.step(isCareful);
+      if (isCareful) await shard.journal.committed(shard.journal.appended);
       shard.snapshots.maybeWrite(shard.loop.pump.position);
+      // Whatever it was, it was in the ring at the start.
+      if (isCareful && input.unreadBytes() === 0) isCareful = false;
       if (taken > 0) await new Promise((resolve) => setImmediate(resolve));
       else if (input.unreadBytes() === 0) await input.wait(IDLE_WAIT_MS);
       // The journal is full. A wait for the ring would be over at once, since something lies in it, and an endless row
@@ -109,7 +113,7 @@ async function drain(shard: OpenShard): Promise<void> {
   await shard.loop.pump.stop(FLUSH_MS);
   shard.loop.settle();
   shard.loop.reportStats(shard.snapshots.trouble);
-  await shard.snapshots.write(shard.loop.pump.position);
+  await shard.snapshots.writeLast(shard.loop.pump.position);
   await shard.journal.close();
   await shard.sink.close();
 }

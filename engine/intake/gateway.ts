@@ -227,6 +227,12 @@ export class Gateway implements OutcomeListener, SessionHost {
     post.resolve(textAnswer(status, post.parts, status === 429 ? { "retry-after": "60" } : undefined));
   }
 
+  /** Who sends by a connection, for the log. */
+  whose(id: number): { tenant?: string; datalogger?: string } {
+    const session = this.#sessions.get(id);
+    return session === undefined ? {} : { tenant: session.tenant.id, datalogger: session.datalogger };
+  }
+
   /** Another thread takes over this shard: the connections that it goes on with. Posts of which it will not hear are answered. */
   resumed(shard: Shard): OpenSession[] {
     const unread = shard.unread();

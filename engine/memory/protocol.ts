@@ -6,6 +6,9 @@
 /** In `extra` beside the lane: the frame waited in it for its client's own sake, over its rate or working off what it had cost. */
 export const HELD_UP = 1 << 30;
 
+/** Beside a record's type: the record has ended threads of the shard. It is not to be worked on, but to be refused in words. */
+export const SET_ASIDE = 1 << 8;
+
 /** Main thread → shard. For frames `id` is the session, `extra` the lane, `number` the arrival in epoch ms. */
 export const Input = {
   TEXT: 1,

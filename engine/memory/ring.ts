@@ -190,6 +190,17 @@ export class RingConsumer extends RingSide {
     }
   }
 
+  /** Whether this consumer, or the dead one that it stands in for, has told that it took the record that `next` found. */
+  get hasTaken(): boolean {
+    return ((Atomics.load(this.control, TAKEN) - this.#cursor) | 0) >= 0;
+  }
+
+  /** Sets bits in the type of the record that `next` found, for whoever reads it again; only while nobody else reads. */
+  flag(bits: number): void {
+    this.u32[((this.payloadAt - HEADER_BYTES) >> 2) + 1]! |= bits;
+    this.type |= bits;
+  }
+
   /** Tells the producer how far the consumer has read. */
   take(): void {
     Atomics.store(this.control, TAKEN, this.#cursor);

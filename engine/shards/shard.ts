@@ -3,7 +3,7 @@ import { Lane } from "../lanes/lane.js";
 import { Scheduler } from "../lanes/scheduler.js";
 import type { LaneShare } from "../lanes/windows.js";
 import { createLife, Life } from "../memory/life.js";
-import { Input, Outcome, type ShardStats } from "../memory/protocol.js";
+import { Input, Outcome, SET_ASIDE, type ShardStats } from "../memory/protocol.js";
 import { createRing, RingConsumer, RingProducer } from "../memory/ring.js";
 import type { PlanPort } from "./plan-port.js";
 import { sumOfStats } from "./stats.js";
@@ -98,10 +98,23 @@ export class Shard {
     // What is written shall be seen, by this look as by the successor.
     this.#producer.publish();
     while (ring.next()) {
-      unread.add(ring.type, ring.id, ring.bytes.subarray(ring.payloadAt, ring.payloadAt + ring.payloadBytes));
+      unread.add(ring.type & ~SET_ASIDE, ring.id, ring.bytes.subarray(ring.payloadAt, ring.payloadAt + ring.payloadBytes));
     }
     for (const lane of this.#lanesById) for (const { type, id, payload } of lane.waiting()) unread.add(type, id, payload);
     return unread;
+  }
+
+  /** Where the oldest record lies that the shard has not given back; the same again: nothing was given back meanwhile. */
+  get freed(): number {
+    return new RingConsumer(this.input, "freed").cursor;
+  }
+
+  /** Lets a successor refuse the record on which a careful thread ended. Returns whose it was; null where it was working on none. */
+  setAside(): { type: number; id: number } | null {
+    const ring = new RingConsumer(this.input, "freed");
+    if (!ring.next() || !ring.hasTaken) return null;
+    ring.flag(SET_ASIDE);
+    return { type: ring.type & ~SET_ASIDE, id: ring.id };
   }
 
   /** The shard's thread is gone: hears the last that it has said, and forgets what only it knew. */

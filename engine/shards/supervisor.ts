@@ -13,6 +13,8 @@ export type TaskSettings = Omit<ShardTask, "input" | "output" | "life" | "planPo
 /** Pauses between attempts while none lasts; the first is made at once. */
 const FIRST_PAUSE_MS = 100;
 const MOST_PAUSE_MS = 5_000;
+/** Threads that end with nothing given back between them before the next one takes one record at a time, to find the one that ends them. */
+const CAREFUL_AFTER = 2;
 /** A thread that has lasted so long is no attempt any more. */
 const LASTING_MS = 30_000;
 
@@ -23,8 +25,10 @@ export interface SupervisorPorts {
   failedToStart(shard: Shard, error: MeterstormError): void;
   /** The shard's thread is gone and another one takes over. */
   replacing(shard: Shard, error: MeterstormError): void;
-  /** What the successor needs to know; called when the thread before it is gone and all that it has said was heard. */
-  succession(shard: Shard): Succession;
+  /** What the successor needs to know; called when the thread before it is gone. */
+  succession(shard: Shard): Omit<Succession, "isCareful">;
+  /** The frame, post or question `id` has ended the shard's threads, and is refused from now on. */
+  setAside(shard: Shard, id: number): void;
 }
 
 /**
@@ -64,6 +68,7 @@ export class Supervisor {
   async #run(): Promise<void> {
     const { clock } = this.#ports;
     let pauseMs = 0;
+    let [freed, ends] = [Number.NaN, 0];
     for (let succession: Succession | null = null; ; ) {
       const startedMs = clock.monotonicMs();
       const error = await this.#live(succession);
@@ -79,8 +84,16 @@ export class Supervisor {
       if (pauseMs > 0) await this.#pause(pauseMs);
       pauseMs = Math.min(MOST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pauseMs * 2));
       if (this.#stopping) return;
-      succession = this.#ports.succession(this.#shard);
+      ends = this.#shard.freed === freed ? ends + 1 : 1;
+      freed = this.#shard.freed;
+      if (succession?.isCareful === true) this.#setAside();
+      succession = { ...this.#ports.succession(this.#shard), isCareful: ends >= CAREFUL_AFTER };
     }
+  }
+
+  #setAside(): void {
+    const aside = this.#shard.setAside();
+    if (aside !== null) this.#ports.setAside(this.#shard, aside.id);
   }
 
   /** Runs the task on a thread of its own until it ends; resolves to what ended it. */

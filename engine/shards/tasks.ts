@@ -25,6 +25,8 @@ export interface Succession {
   /** How far the journal was durable; what may lie behind it is in the ring too. Null: nobody got as far as to say so. */
   durable: number | null;
   sessions: OpenSession[];
+  /** One record at a time, each given back before the next is taken, so that it is known which one ends the thread. */
+  isCareful: boolean;
 }
 
 /** What a shard's task is started with: plain data, shared memory, and the port to the embedded store. */

@@ -5,7 +5,7 @@ import { isMainThread } from "node:worker_threads";
 
 /**
  * Loaded into every thread of an engine (`NODE_OPTIONS=--import …`): does to a shard's thread what a file with the shard's number asks for.
- * The thread knows its number by the files that it opens. The file `fault-<shard>` holds one of the words below, and is taken once.
+ * Whatever is read as JSON and holds the word "deadly" ends the thread that reads it. A thread knows its number by the files that it opens. The file `fault-<shard>` holds one of the words below, and is taken once.
  */
 const folder = process.env["FAULTS_IN"];
 const LOOK_EVERY_MS = 20;
@@ -50,6 +50,11 @@ if (!isMainThread && folder !== undefined) {
     return /spare/.test(String(path)) ? handle : faulty(handle);
   };
   syncBuiltinESMExports();
+  const { parse } = JSON;
+  JSON.parse = (text, reviver) => {
+    if (text.includes("deadly")) process.exit(4);
+    return parse(text, reviver) as unknown;
+  };
   setInterval(() => {
     const file = `${folder}/fault-${shard}`;
     if (shard === null || !existsSync(file)) return;

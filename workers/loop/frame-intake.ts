@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { UnitType } from "../../engine/base/entries.js";
 import { rejectCodeIndex } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
-import { Input, type Origin } from "../../engine/memory/protocol.js";
+import { Input, type Origin, SET_ASIDE } from "../../engine/memory/protocol.js";
 import type { RingConsumer } from "../../engine/memory/ring.js";
 import { BINARY_HEADER_BYTES, BINARY_READING_BYTES, Header, header, readBindings, readHeader } from "../decode/binary.js";
 import { frameHash, hashFrame } from "../decode/frame-hash.js";
@@ -30,6 +30,13 @@ const VALUE_INVALID = -1 - rejectCodeIndex("value_invalid");
 const REV_INVALID = -1 - rejectCodeIndex("rev_invalid");
 const EXCHANGE_INVALID = -1 - rejectCodeIndex("exchange_invalid");
 const MAX_REV = 2 ** 32 - 1;
+
+/** What is said of a record that is not worked on any more. */
+export const setAside = {
+  code: "set_aside",
+  message:
+    "the engine failed on this again and again, and has set it aside; its log says where. Send its readings in other frames",
+} as const;
 
 export interface Fault {
   closeCode: number;
@@ -119,6 +126,21 @@ export class FrameIntake {
     const datalogger = this.#begin(session, UnitType.FRAME, arrivalMs, frame.seq);
     this.#readings(session.tenant, datalogger, frame.readings, arrivalMs);
     return this.#end(session, frame.seq);
+  }
+
+  /** A frame that is not to be worked on: where it has a seq, it is taken as one that cannot be read. */
+  setAside(session: Session, ring: RingConsumer, u32: Uint32Array): number {
+    this.#clear();
+    const { payloadAt, payloadBytes } = ring;
+    const bytes = ring.bytes.subarray(payloadAt, payloadAt + payloadBytes);
+    const isText = (ring.type & ~SET_ASIDE) === Input.TEXT;
+    if (!isText) readHeader(ring.bytes, u32, payloadAt, payloadBytes);
+    // By its look alone: what reads it whole may be what it ends.
+    const seq = isText ? Number(/"seq"\s*:\s*([0-9]{1,16})/.exec(textOf(bytes))?.[1] ?? 0) : header.seq;
+    if (!Number.isSafeInteger(seq) || seq < 1) return this.#close(1011, setAside.code, setAside.message);
+    hashFrame(ring.bytes, u32, payloadAt, payloadBytes);
+    const known = this.#judgeSeq(session, seq);
+    return known === Taken.UNIT ? this.#malformed(session, ring.number, setAside.message, ring) : known;
   }
 
   /** A post's unit. `fault` is set and CLOSE returned where the body cannot be read at all. */

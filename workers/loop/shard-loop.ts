@@ -1,7 +1,7 @@
-import { NONE, UnitType } from "../../engine/base/entries.js";
+import { UnitType } from "../../engine/base/entries.js";
 import { limits } from "../../engine/base/limits.js";
 import type { TenantPlan } from "../../engine/base/settings.js";
-import { HELD_UP, Input, type Origin, Outcome } from "../../engine/memory/protocol.js";
+import { HELD_UP, Input, type Origin, Outcome, SET_ASIDE } from "../../engine/memory/protocol.js";
 import type { OpenSession } from "../../engine/shards/tasks.js";
 import { readPost } from "../decode/post.js";
 import { adoptPlans, checkPlans } from "./adopt-plans.js";
@@ -13,11 +13,12 @@ import { Beside } from "./beside.js";
 import { Connections } from "./connections.js";
 import { Costs } from "./costs.js";
 import { Counters } from "./counters.js";
-import { FrameIntake, Taken } from "./frame-intake.js";
+import { FrameIntake, setAside, Taken } from "./frame-intake.js";
 import { LaneHolds } from "./lane-holds.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
 import { answerQuery } from "./queries.js";
+import { Reached } from "./reached.js";
 import type { Session } from "./sessions.js";
 import type { ShardOptions, ShardPorts } from "./shard-options.js";
 import { type Content, SinkPump } from "./sink-pump.js";
@@ -52,9 +53,7 @@ export class ShardLoop {
   readonly counters = new Counters();
   readonly pump: SinkPump;
   readonly beside: Beside;
-  /** Rows of readings that the store does not have, those apart that were computed or repaired since the start. */
-  #backlogRows: number;
-  #unwrittenStored = false;
+  readonly #reached: Reached;
 
   constructor(ports: ShardPorts, options: ShardOptions, applier: Applier) {
     this.#ports = ports;
@@ -72,7 +71,7 @@ export class ShardLoop {
     const ring = ports.input.bytes;
     this.#u32 = new Uint32Array(ring.buffer, ring.byteOffset, ring.byteLength >> 2);
     this.#f64 = new Float64Array(ring.buffer, ring.byteOffset, ring.byteLength >> 3);
-    this.#backlogRows = options.backlogRows;
+    this.#reached = new Reached(this.counters, options.backlogRows);
     this.pump = new SinkPump(
       {
         ...ports,
@@ -127,8 +126,8 @@ export class ShardLoop {
     journal.commit();
   }
 
-  /** Takes one batch. Returns how many records it took; 0: there is nothing to do, or no room for it in the journal or before it. */
-  step(): number {
+  /** Takes one batch, or of it one record. Returns how many records it took; 0: there is nothing to do, or no room for it in the journal or before it. */
+  step(isCareful = false): number {
     const { input, journal, clock } = this.#ports;
     if (this.#isFull || journal.appended - journal.durable > limits.maxVolatileBytes) {
       this.settle();
@@ -143,17 +142,20 @@ export class ShardLoop {
     const endMs = clock.monotonicMs() + STEP_MS;
     let bytes = 0;
     while (bytes < STEP_BYTES && journal.appended <= most && input.next()) {
+      // Before it is worked on: whoever looks after a death finds on what it was.
+      if (isCareful) input.take();
       this.#record();
       taken++;
       bytes += input.payloadBytes;
-      if (clock.monotonicMs() >= endMs) break;
+      if (isCareful || clock.monotonicMs() >= endMs) break;
     }
     if (taken === 0 && ticked === 0) {
       this.settle();
       return 0;
     }
     input.take();
-    if (this.#unwrittenStored || (this.#telling.isUnwritten && out.length > 0)) this.#writeReached();
+    if (this.#reached.isUnwritten || (this.#telling.isUnwritten && out.length > 0))
+      this.#reached.write(out, clock.nowMs(), this.pump.position, this.#telling, this.#position);
     if (out.length > 0) journal.append(out.bytes());
     this.#batches.end(journal.appended);
     journal.commit();
@@ -192,13 +194,11 @@ export class ShardLoop {
   /** `snapshotTrouble`: why the last snapshot failed; empty when it did not. */
   reportStats(snapshotTrouble: string): void {
     const { journal } = this.#ports;
-    const { computedReadings, storedReadings } = this.counters;
-    const lag = this.#backlogRows + computedReadings - storedReadings + this.beside.mender.rows + this.pump.rowsAgain;
     const { meterCount } = this.#applier.directory;
     const stats = this.counters.stats({
       journalBytes: journal.bytesOnDisk,
       meters: meterCount,
-      lagReadings: lag,
+      lagReadings: this.#reached.lag(this.beside.mender.rows) + this.pump.rowsAgain,
       storeTrouble: this.pump.trouble,
       snapshotTrouble,
       ...this.beside.stats,
@@ -210,6 +210,10 @@ export class ShardLoop {
   #record(): void {
     const { input, clock } = this.#ports;
     const from = this.#position;
+    if ((input.type & SET_ASIDE) !== 0) {
+      this.#setAside(from);
+      return;
+    }
     switch (input.type) {
       case Input.BINARY:
       case Input.TEXT: {
@@ -244,6 +248,17 @@ export class ShardLoop {
         this.#telling.kept(input.number);
         return;
     }
+  }
+
+  /** A record that has ended threads: a frame is acked and kept as one that cannot be read, the rest is answered or left. */
+  #setAside(from: number): void {
+    const { input } = this.#ports;
+    const type = input.type & ~SET_ASIDE;
+    const session = this.#connections.sessions.get(input.id);
+    if (type === Input.POST) this.#outbox.sendText(Outcome.POSTED, input.id, 500, 0, JSON.stringify({ error: setAside }));
+    if ((type !== Input.TEXT && type !== Input.BINARY) || session === undefined) return;
+    this.#afterFrame(session, this.#intake.setAside(session, input, this.#u32), 0);
+    this.#wrote(session.dataloggerNumber, from);
   }
 
   /** Position behind what has been written so far. */
@@ -369,28 +384,11 @@ export class ShardLoop {
     return this.#ports.input.extra & ~HELD_UP;
   }
 
-  #onStored({ readings, repairedRows, refused }: Content): void {
-    this.counters.storedReadings += readings;
-    this.#backlogRows -= repairedRows;
-    for (const { isReading, text } of refused) {
-      this.counters.storeError("row");
-      if (isReading) this.#backlogRows--;
-      this.#outbox.sendText(Outcome.WARNING, 0, 0, 0, text);
-    }
-    this.#unwrittenStored = true;
+  #onStored(content: Content): void {
+    this.#reached.stored(content);
+    for (const { text } of content.refused) this.#outbox.sendText(Outcome.WARNING, 0, 0, 0, text);
     this.#options.shares.stored(this.pump.position);
     this.beside.stored();
     if (this.#options.ack === "stored") this.settle();
-  }
-
-  /** Remembers in the journal how far the store is, and who is told, along with the next batch: a restart resends and tells again little. */
-  #writeReached(): void {
-    const { out } = this.#applier;
-    const position = this.#position;
-    out.beginUnit(UnitType.CONTROL, this.#ports.clock.nowMs(), NONE, 0, 0, 0);
-    if (this.#unwrittenStored) out.stored(this.pump.position);
-    if (this.#telling.isUnwritten) this.#telling.write(position);
-    out.endUnit(0);
-    this.#unwrittenStored = false;
   }
 }
