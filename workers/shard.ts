@@ -13,6 +13,7 @@ import { answerPlans } from "./loop/plan-requests.js";
 import { DuckDbSink } from "./sinks/duckdb.js";
 import { NoSink } from "./sinks/none.js";
 import { QuestDbSink } from "./sinks/questdb.js";
+import { storeMemory } from "./sinks/store-memory.js";
 
 const IDLE_WAIT_MS = 20;
 const FULL_WAIT_MS = 2;
@@ -122,7 +123,8 @@ function sinkFor(task: ShardTask, names: Names): Sink {
   if (task.store.type === "none") return new NoSink();
   if (task.store.type === "questdb") {
     const { http, username, password } = task.store;
-    return new QuestDbSink({ address: { http, username, password }, names, clock: systemClock });
+    const memory = storeMemory(task.directory);
+    return new QuestDbSink({ address: { http, username, password }, names, clock: systemClock, memory });
   }
   if (task.storePort === null) throw new MeterstormError("internal", "the embedded store needs a port to its thread");
   return new DuckDbSink(task.storePort, names);

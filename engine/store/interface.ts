@@ -9,18 +9,41 @@ export interface Names {
 }
 
 /** Why a batch is not in the store. */
-export type StoreFailure =
-  /** The store found a fault in it and took nothing of the request that was refused; sent again it would be refused again. */
-  | { kind: "refused"; message: string; line?: number }
+export type StoreFailure = (
+  | /** The store finds a fault in a table, or in more than a few rows; sent again it would be refused again until somebody puts that right. */
+  { kind: "refused"; message: string; line?: number }
   /** Not reached, or an answer that says "later". */
   | { kind: "unavailable"; message: string }
+  /** It may have been taken, now or later: an old copy may still commit (see the sink's settle time). */
+  | { kind: "doubtful"; message: string }
+) & {
   /**
-   * It may have been taken, now or later: an old copy may still commit (see the sink's settle time).
-   * `lost`: the store shows signs that it no longer has what it acknowledged before; send again from the oldest block that is kept.
+   * `hidden`: what was taken and cannot be read yet may be gone; send again from the first batch of which that was still said.
+   * `all`: the store shows signs that it no longer has what could be read; send again from the oldest block that is kept.
    */
-  | { kind: "doubtful"; message: string; lost?: true };
+  again?: "hidden" | "all";
+};
 
-export type StoreOutcome = { ok: true } | ({ ok: false } & StoreFailure);
+/** A row that the store refuses by itself, while it takes its neighbours; it was kept in `rejected`. */
+export interface RefusedRow {
+  readonly table: string;
+  /** Made from an input of its unit, so that it is no stored reading. */
+  readonly isReading: boolean;
+  /** Which one it is and what was found, for people. */
+  readonly text: string;
+}
+
+export type StoreOutcome =
+  | {
+      ok: true;
+      /** How many of the batches with entries, this one included, the store has taken and cannot show yet: the latest ones. Left out: none. */
+      hidden?: number;
+      /** What is not as it should be all the same; left out: nothing. */
+      trouble?: string;
+      /** Rows of this batch that it refuses. */
+      refused?: readonly RefusedRow[];
+    }
+  | ({ ok: false } & StoreFailure);
 
 /**
  * Writes entries in journal order. `entries` is a whole number of units (see `base/entries.ts`);
@@ -36,6 +59,8 @@ export interface Sink {
    */
   readonly settleMs?: number;
   write(entries: readonly Uint8Array[]): Promise<StoreOutcome>;
+  /** All that the journal keeps can be read in the store as it is now: a later start may take it for granted. Throws what the disk says. */
+  remember?(): void;
   /**
    * What the store holds of some meters, each within its own range; at most one call at a time, also beside `write`. Resolves only once all
    * rows of writes that were answered `ok` before the call can be read. Rejects with MeterstormError `store_unavailable` when they cannot be

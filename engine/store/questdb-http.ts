@@ -114,6 +114,11 @@ export class QuestDbConnection {
     }
   }
 
+  /** The next request goes over a new socket: the server may have bound this one to tables that are gone. */
+  renew(): void {
+    this.#drop();
+  }
+
   async close(): Promise<void> {
     const client = this.#client;
     this.#client = null;
@@ -162,6 +167,9 @@ function outcomeOf(status: number, body: string): StoreOutcome {
   const text = body.slice(0, 1000).trim();
   if (status === 400 || status === 404 || status === 413) return { ok: false, kind: "refused", ...refusal(body, status) };
   if (status === 401 || status === 403) return { ok: false, kind: "unavailable", message: credentials(status) };
+  // A write error without an error number of the system is about the row that is named; with one (28: no space left) about the server.
+  if (status === 500 && /errno: -1\b/.test(text) && refusal(body, status).line !== undefined)
+    return { ok: false, kind: "refused", ...refusal(body, status) };
   if (status === 429 || status === 503) return { ok: false, kind: "unavailable", message: `QuestDB answered ${status}: ${text}` };
   return { ok: false, kind: "doubtful", message: `QuestDB answered a write with ${status}: ${text}` };
 }

@@ -1,4 +1,4 @@
-import { MeterstormError } from "../base/errors.js";
+import { MeterstormError, messageOf } from "../base/errors.js";
 import type { QuestDbConnection, SqlValue } from "./questdb-http.js";
 import {
   assertFits,
@@ -9,6 +9,7 @@ import {
   TABLES,
   type Table,
   type TableName,
+  tableNamed,
 } from "./schema.js";
 import { sqlName, sqlText } from "./sql.js";
 
@@ -40,6 +41,7 @@ export async function ensureTables(connection: QuestDbConnection): Promise<void>
       `the store must speak line protocol version 2 (QuestDB 9.0 or newer); it lists ${found}`,
     );
   }
+  await setAside(connection);
   for (const table of TABLES) await connection.query(createStatement(table));
   const rows = await connection.query("SELECT table_name, designatedTimestamp, walEnabled, dedup, partitionBy FROM tables()");
   for (const table of TABLES) {
@@ -47,6 +49,21 @@ export async function ensureTables(connection: QuestDbConnection): Promise<void>
     if (row === undefined) throw misfit(table.name, ["it is missing though it was just created"], remedy);
     assertShape(table, row);
     assertFits(table, await columnsOf(connection, table), (type) => typeNames[type], remedy);
+  }
+}
+
+/**
+ * A write that meets a table dropped a moment ago makes QuestDB create one of its own, without keys, its time in a column
+ * `timestamp`. Such a table is in the way of ours and is renamed; its rows are in the journal, and are sent again.
+ */
+async function setAside(connection: QuestDbConnection): Promise<void> {
+  const found = await connection.query(
+    "SELECT table_name, directoryName FROM tables() WHERE NOT dedup AND designatedTimestamp = 'timestamp'",
+  );
+  for (const [name, id] of found) {
+    if (!TABLE_NAMES.some((ours) => ours === name)) continue;
+    const aside = `${String(name)}_unkeyed_${String(id).replace(/\D+/g, "")}`;
+    await connection.query(`RENAME TABLE ${sqlText(String(name))} TO ${sqlText(aside)}`);
   }
 }
 
@@ -77,8 +94,15 @@ function assertShape(table: Table, row: readonly SqlValue[]): void {
 }
 
 async function columnsOf(connection: QuestDbConnection, table: Table): Promise<FoundColumn[]> {
-  const rows = await connection.query(`SELECT "column", "type", "upsertKey" FROM table_columns(${sqlText(table.name)})`);
-  return rows.map(([name, type, key]) => ({ name: String(name), type: String(type), inIdentity: key === true }));
+  const rows = await connection.query(
+    `SELECT ${sqlText(table.name)}, "column", "type", "upsertKey" FROM table_columns(${sqlText(table.name)})`,
+  );
+  return rows.map(foundColumn);
+}
+
+/** Of a row with a table's name in front. */
+function foundColumn([, name, type, key]: SqlValue[]): FoundColumn {
+  return { name: String(name), type: String(type), inIdentity: key === true };
 }
 
 /**
@@ -137,12 +161,34 @@ export async function tableStates(connection: QuestDbConnection, answerMs?: numb
   return states;
 }
 
+/** Gives a table the keys by which rows are told apart. */
+function keysStatement(name: TableName): string {
+  return `ALTER TABLE ${name} DEDUP ENABLE UPSERT KEYS(${tableNamed(name).identity.join(", ")})`;
+}
+
+/** What does not fit in the columns of our tables, all of which exist, in words that say what to do; null when all do. */
+export async function misfitOf(connection: QuestDbConnection): Promise<string | null> {
+  const selects = TABLE_NAMES.map(
+    (name) => `SELECT ${sqlText(name)}, "column", "type", "upsertKey" FROM table_columns(${sqlText(name)})`,
+  );
+  const rows = await connection.query(selects.join(" UNION ALL "));
+  for (const table of TABLES) {
+    const columns = rows.filter(([name]) => name === table.name).map(foundColumn);
+    try {
+      assertFits(table, columns, (type) => typeNames[type], remedy);
+    } catch (error) {
+      return messageOf(error);
+    }
+  }
+  return null;
+}
+
 /** What is wrong with some tables, in words that say what to do; null when nothing is. */
 export function faultOf(states: readonly TableState[], names: readonly TableName[] = TABLE_NAMES): string | null {
   for (const name of names) {
     const state = states.find((candidate) => candidate.name === name);
     if (state === undefined) return `table ${name} is missing: restart the engine, which creates it`;
-    if (!state.dedup) return `table ${name} has lost its DEDUP keys: rename it and restart the engine, which creates it anew`;
+    if (!state.dedup) return `table ${name} has lost its DEDUP keys, nothing is sent to it: run ${keysStatement(name)}`;
     if (state.suspended) {
       const why = state.errorMessage === "" ? "" : ` (${state.errorMessage})`;
       return `table ${name} is suspended${why}: remove the cause, then run ALTER TABLE ${name} RESUME WAL`;

@@ -127,7 +127,7 @@ test("after a doubtful answer nothing is sent before an old copy has settled, an
 test("a store that lost what it acknowledged gets everything that is kept again, counted once", async () => {
   const { journal, sink, pump, stored, add, run } = await setUp([
     { ok: true },
-    { ok: false, kind: "doubtful", message: "another table", lost: true },
+    { ok: false, kind: "doubtful", message: "another table", again: "all" },
   ]);
   await add(1, 3);
   pump.start();
@@ -152,7 +152,7 @@ test("asked to check, an idle pump hears of a loss, sends again, and keeps askin
   const { journal, sink, pump, add, run } = await setUp([
     { ok: true },
     { ok: false, kind: "unavailable", message: "away" },
-    { ok: false, kind: "doubtful", message: "another boot", lost: true },
+    { ok: false, kind: "doubtful", message: "another boot", again: "all" },
   ]);
   await add(1, 3);
   pump.start();

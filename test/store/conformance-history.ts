@@ -207,7 +207,7 @@ export async function seenAtOnce(open: OpenStore, names: TestNames): Promise<voi
       w.reading(Kind.READING, meter, T0 + i, i, 1, 0, 0);
       w.exchange(meter, T0, i, i, i, 0);
     });
-    assert.deepEqual(await open.sink.write([batch]), { ok: true });
+    assert.ok((await open.sink.write([batch])).ok);
     const later = Array.from({ length: i }, (_, k): Row => [T0 + k + 1, k + 1, 0, 0]);
     assert.deepEqual(await open.sink.history([ever(meter)]), [history(meter, [[T0, i, 0, i], ...later], [[T0, i, i, i]])]);
   }
@@ -220,7 +220,7 @@ export async function besideWrites(open: OpenStore, names: TestNames): Promise<v
   await written(open, batch(0));
   for (let i = 1; i <= 10; i++) {
     const [outcome, [told]] = await Promise.all([open.sink.write([batch(i)]), open.sink.history([ever(meter)])]);
-    assert.deepEqual(outcome, { ok: true });
+    assert.ok(outcome.ok);
     const rows = (count: number) =>
       history(
         meter,

@@ -99,7 +99,7 @@ export async function periodsAtOnce(open: OpenStore, names: TestNames): Promise<
   const meter = names.meterNumber("acme", "m1");
   for (let i = 1; i <= 8; i++) {
     const row: Row = [T0, 2, i, no, no, 1, i, i];
-    assert.deepEqual(await open.sink.write([unit((w) => write(w, meter, row))]), { ok: true });
+    assert.ok((await open.sink.write([unit((w) => write(w, meter, row))])).ok);
     const [told] = await open.sink.consumption([{ meter, ...always }]);
     assert.deepEqual(rowsOf(told!), [row]);
   }

@@ -118,7 +118,7 @@ test("QuestDB: exchanges keep their registers and revisions, and none when withd
     w.exchange(meter, 1_767_225_600_000, 501.5, 10, 1, 0);
     w.exchange(meter, 1_767_225_600_001, 501.5, 10, 4_294_967_295, ExchangeInfo.WITHDRAWN);
   });
-  assert.deepEqual(await sink.write([entries]), { ok: true });
+  assert.ok((await sink.write([entries])).ok);
   await applied();
   const connection = new QuestDbConnection(address());
   const rows = await connection.query('SELECT cast(ts AS LONG) / 1000, tenant, meter, "final", "start", rev FROM exchanges');
@@ -149,7 +149,7 @@ test("QuestDB: the identity outlives a restart and changes when a table is dropp
   const meter = names.meterNumber("acme", "m1");
   for (let i = 0; i < 20; i++) {
     const entries = unit((w) => w.reading(Kind.READING, meter, 1_767_225_600_000 + i, i, 1, 0, 0));
-    assert.deepEqual(await sink.write([entries]), { ok: true });
+    assert.ok((await sink.write([entries])).ok);
   }
   await own.kill();
   own = await startQuestDb({ dataDir: own.dataDir, port: own.port });

@@ -25,7 +25,9 @@ export function unit(write: (writer: EntryWriter) => void): Uint8Array {
 }
 
 export async function written(open: OpenStore, ...units: Uint8Array[]): Promise<void> {
-  assert.deepEqual(await open.sink.write(units), { ok: true });
+  const outcome = await open.sink.write(units);
+  assert.ok(outcome.ok, outcome.ok ? "" : outcome.message);
+  assert.equal(outcome.refused, undefined);
   await open.settled();
 }
 

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../../engine/base/clock.js";
-import { type EntryViews, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
-import { invariant, MeterstormError, messageOf } from "../../engine/base/errors.js";
+import { type EntryViews, viewsOf } from "../../engine/base/entries.js";
+import { invariant } from "../../engine/base/errors.js";
 import {
   emptyHistories,
   emptyPeriods,
@@ -10,17 +10,18 @@ import {
   type Told,
 } from "../../engine/store/history.js";
 import type { HistoryRange, MeterHistory, MeterPeriods, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";
-import { officialBuffer, type RowBuffer } from "../../engine/store/questdb-client.js";
 import {
   defaultTimeouts,
   type QuestDbAddress,
   QuestDbConnection,
   type QuestDbTimeouts,
 } from "../../engine/store/questdb-http.js";
-import { ensureTables, faultOf, lossBetween, type TableState, tableStates } from "../../engine/store/questdb-tables.js";
-import { encodePeriod, encodeReading, IlpBuffer, SeriesNames } from "./ilp.js";
+import { FEW_ROWS, type Isolated, isolate } from "./isolate.js";
 import { QuestDbHistory } from "./questdb-history.js";
-import { alertRow, exchangeRow, rejectedRow } from "./questdb-rows.js";
+import { eachRow, type KeptRow, keptRows, putKept, wordsOf } from "./questdb-refused.js";
+import { QuestDbRequests, REJECTED, REQUESTS } from "./questdb-requests.js";
+import { TableWatch } from "./questdb-watch.js";
+import type { StoreMemory } from "./store-memory.js";
 
 export interface QuestDbSinkOptions {
   readonly address: QuestDbAddress;
@@ -29,9 +30,16 @@ export interface QuestDbSinkOptions {
   readonly timeouts?: QuestDbTimeouts;
   /** How often the tables' health is looked at while writes succeed; milliseconds. */
   readonly healthEveryMs?: number;
-  /** How long the server may apply nothing of what it accepted while a history waits for it; milliseconds. */
+  /** How long the server may apply nothing of what it accepted before that is told; milliseconds. */
   readonly stuckMs?: number;
+  /** See Sink. */
+  readonly settleMs?: number;
+  /** See WatchOptions. */
+  readonly memory?: StoreMemory | null;
 }
+
+/** Longer than a request on its way, or one that a server which was stopped still has before it, takes to be committed. */
+const SETTLE_MS = 5_000;
 
 /**
  * Entries to QuestDB:
@@ -41,7 +49,8 @@ export interface QuestDbSinkOptions {
  *                 alerts, exchanges, rejected (official client's buffer) ▶ 2 ┘
  *
  * A meter always takes the same connection and a request holds rows of one table in journal order,
- * so that the last row of an identity is the last to arrive. Nothing is retried in here.
+ * so that the last row of an identity is the last to arrive. Nothing is retried in here, but for what was refused: the
+ * rows to blame are found and kept in `rejected`, unless they are so many that the table is to blame.
  */
 export class QuestDbSink implements Sink {
   /**
@@ -50,19 +59,22 @@ export class QuestDbSink implements Sink {
    * two connections they stay below the rows that it commits at once (`cairo.max.uncommitted.rows`, 500,000).
    */
   readonly batchRows = 500_000;
+  readonly settleMs: number;
   readonly #names: Names;
   readonly #clock: Clock;
   readonly #address: QuestDbAddress;
   readonly #healthEveryMs: number;
   readonly #connections: readonly [QuestDbConnection, QuestDbConnection, QuestDbConnection];
   readonly #sql: QuestDbConnection;
+  readonly #watch: TableWatch;
   readonly #history: QuestDbHistory;
-  readonly #series: SeriesNames;
-  readonly #readings = [new IlpBuffer(1 << 20), new IlpBuffer(1 << 20)] as const;
-  readonly #consumption = [new IlpBuffer(), new IlpBuffer()] as const;
-  #few: FewRows | null = null;
-  #states: TableState[] | null = null;
-  #lastHealthMs = Number.NEGATIVE_INFINITY;
+  #requests: QuestDbRequests | null = null;
+  /** The tables are looked at before anything is sent. */
+  #mustLook = true;
+  /** The server has not answered since a request whose fate is unknown: it may still have that before it. */
+  #isUnsettled = false;
+  /** Rows of each table that were refused since it took one. */
+  readonly #refusedInRow = new Map<string, number>();
   #busy = false;
   #isReading = false;
 
@@ -70,14 +82,15 @@ export class QuestDbSink implements Sink {
     this.#names = options.names;
     this.#clock = options.clock ?? systemClock;
     this.#address = options.address;
-    this.#healthEveryMs = options.healthEveryMs ?? 500;
+    this.#healthEveryMs = options.healthEveryMs ?? 200;
+    this.settleMs = options.settleMs ?? SETTLE_MS;
     const timeouts = options.timeouts ?? defaultTimeouts;
     const open = () => new QuestDbConnection(options.address, timeouts);
     this.#connections = [open(), open(), open()];
     this.#sql = open();
-    const { address, names } = options;
-    this.#history = new QuestDbHistory({ address, names, clock: this.#clock, timeouts, stuckMs: options.stuckMs ?? 30_000 });
-    this.#series = new SeriesNames(options.names);
+    const { address, names, stuckMs = 30_000, memory = null } = options;
+    this.#watch = new TableWatch({ clock: this.#clock, connection: this.#sql, memory, stuckMs });
+    this.#history = new QuestDbHistory({ address, names, clock: this.#clock, timeouts, stuckMs });
   }
 
   /** Throws InvariantError when called before the last call resolved, MeterstormError `store_config` on an address no client takes. */
@@ -85,10 +98,17 @@ export class QuestDbSink implements Sink {
     invariant(!this.#busy, "a sink was given a batch while the last one was under way");
     this.#busy = true;
     try {
-      return await this.#write(entries.map(viewsOf));
+      this.#requests ??= await QuestDbRequests.open(this.#address, this.#names);
+      const outcome = await this.#write(entries.map(viewsOf), this.#requests);
+      if (!outcome.ok) this.#afterFailure(outcome);
+      return outcome;
     } finally {
       this.#busy = false;
     }
+  }
+
+  remember(): void {
+    this.#watch.remember();
   }
 
   /** Throws InvariantError when called before the last call, of this or of `consumption`, resolved. */
@@ -104,7 +124,7 @@ export class QuestDbSink implements Sink {
     invariant(!this.#isReading, "a sink was asked for a history while the last one was under way");
     this.#isReading = true;
     try {
-      await this.#history.read(tables, ranges, this.#states, told);
+      await this.#history.read(tables, ranges, this.#watch.states, told);
       return told;
     } finally {
       this.#isReading = false;
@@ -115,156 +135,122 @@ export class QuestDbSink implements Sink {
     await Promise.all([...this.#connections, this.#sql, this.#history].map((connection) => connection.close()));
   }
 
-  async #write(chunks: readonly EntryViews[]): Promise<StoreOutcome> {
-    const few = this.#few ?? (await FewRows.create(this.#address));
-    this.#few = few;
-    this.#reset();
-    try {
-      // Before the first rows, since a loss is only seen by comparing: what is remembered must be older than they are.
-      if (this.#states === null) {
-        const outcome = await this.#health();
-        if (!outcome.ok) return outcome;
-      }
-    } catch (error) {
-      return unavailable(error);
+  async #write(chunks: readonly EntryViews[], requests: QuestDbRequests): Promise<StoreOutcome> {
+    if (chunks.length === 0) return await this.#look(0);
+    // Before the first rows too, since a loss is only seen by comparing: what is remembered must be older than they are.
+    if (this.#mustLook) {
+      const outcome = await this.#look(0);
+      if (!outcome.ok) return outcome;
     }
-    for (const views of chunks) this.#encode(views, few);
-    const outcomes = await Promise.all([
-      this.#send(this.#connections[0], [this.#readings[0].written(), this.#consumption[0].written()], "ms"),
-      this.#send(this.#connections[1], [this.#readings[1].written(), this.#consumption[1].written()], "ms"),
-      this.#send(this.#connections[2], few.taken(), "ns"),
-    ]);
-    const worst = worstOf(outcomes);
+    requests.encode(chunks);
+    const outcomes = await Promise.all([this.#send(0, requests), this.#send(1, requests), this.#send(2, requests)]);
+    let worst = worstOf(outcomes);
+    let kept: KeptRow[] = [];
+    if (!worst.ok && worst.kind === "refused") {
+      const isolated = await this.#isolate(chunks, requests);
+      worst = isolated.outcome;
+      kept = isolated.kept;
+    }
     if (!worst.ok) return worst;
-    if (this.#clock.monotonicMs() - this.#lastHealthMs < this.#healthEveryMs) return worst;
-    return this.#health();
+    const isDue = this.#clock.monotonicMs() - this.#watch.lastMs >= this.#healthEveryMs;
+    const outcome = isDue ? await this.#watch.look(1) : this.#watch.taken();
+    if (!outcome.ok || kept.length === 0) return outcome;
+    return { ...outcome, refused: kept.map((row) => ({ table: row.table, isReading: row.isReading, text: wordsOf(row) })) };
   }
 
-  #reset(): void {
-    for (const buffer of [...this.#readings, ...this.#consumption]) buffer.reset();
-    this.#few?.reset();
+  /** Looks at the tables; a server that answers for the first time after it hung may only now turn to what it was sent before. */
+  async #look(batches: number): Promise<StoreOutcome> {
+    const outcome = await this.#watch.look(batches);
+    if (!outcome.ok) return outcome;
+    this.#mustLook = false;
+    if (!this.#isUnsettled) return outcome;
+    this.#isUnsettled = false;
+    const message = `QuestDB answers again; nothing is sent for ${this.settleMs} ms, in which a request that it still has from before is committed or gone`;
+    return { ok: false, kind: "doubtful", message };
   }
 
-  #encode(views: EntryViews, few: FewRows): void {
-    const { u8, u32, f64 } = views;
-    const series = this.#series;
-    for (let at = 0; at < u8.length; at += entryBytes(views, at)) {
-      const u = at >> 2;
-      const f = at >> 3;
-      const head = u32[u]!;
-      const meter = u32[u + 1]!;
-      switch (head & 0xff) {
-        case Kind.READING:
-        case Kind.REWRITE:
-          encodeReading(
-            this.#readings[(meter & 1) as 0 | 1],
-            series,
-            meter,
-            f64[f + 1]!,
-            f64[f + 2]!,
-            f64[f + 3]!,
-            u32[u + 8]!,
-            head >>> 8,
-          );
-          break;
-        case Kind.PERIOD:
-          encodePeriod(
-            this.#consumption[(meter & 1) as 0 | 1],
-            series,
-            meter,
-            u32[u + 13]!,
-            f64[f + 1]!,
-            f64[f + 2]!,
-            f64[f + 3]!,
-            f64[f + 4]!,
-            f64[f + 5]!,
-            u32[u + 12]!,
-            head >>> 8,
-          );
-          break;
-        case Kind.ALERT:
-          alertRow(few.alerts, this.#names, views, at);
-          break;
-        case Kind.EXCHANGE:
-          exchangeRow(few.exchanges, this.#names, views, at);
-          break;
-        case Kind.REJECT:
-          rejectedRow(few.rejected, this.#names, views, at);
-          break;
-        default:
-      }
-    }
+  #afterFailure(outcome: StoreOutcome & { ok: false }): void {
+    this.#mustLook = true;
+    if (outcome.again === undefined) return;
+    // A socket on which rows of a table were sent goes on writing to that table, also when it was dropped: into nothing, answered by 204.
+    for (const connection of this.#connections) connection.renew();
   }
 
-  /** Sends request after request on one connection, up to the first that fails. */
-  async #send(connection: QuestDbConnection, bodies: readonly Uint8Array[], precision: "ms" | "ns"): Promise<StoreOutcome> {
-    for (const body of bodies) {
-      if (body.length === 0) continue;
-      const outcome = await connection.write(body, precision);
+  /** Sends the requests of one connection one after the other, up to the first that fails. */
+  async #send(connection: 0 | 1 | 2, requests: QuestDbRequests): Promise<StoreOutcome> {
+    for (let request = 0; request < REQUESTS.length; request++) {
+      if (REQUESTS[request]!.connection !== connection) continue;
+      const outcome = await this.#post(request, requests.body(request));
       if (!outcome.ok) return outcome;
     }
     return { ok: true };
   }
 
-  /** A 204 is only worth something while the tables are the same as before, keep their keys and are not suspended. */
-  async #health(): Promise<StoreOutcome> {
-    try {
-      let states = await tableStates(this.#sql);
-      const loss = this.#states === null ? null : lossBetween(this.#states, states);
-      if (loss !== null) {
-        await ensureTables(this.#sql);
-        states = await tableStates(this.#sql);
-      }
-      const fault = faultOf(states);
-      // What is remembered stays while a fault lasts, so that the loss is still told once it is over.
-      if (fault !== null) return { ok: false, kind: "unavailable", message: fault };
-      this.#states = states;
-      this.#lastHealthMs = this.#clock.monotonicMs();
-      if (loss !== null) return { ok: false, kind: "doubtful", message: `the store may have lost rows: ${loss}`, lost: true };
-      return { ok: true };
-    } catch (error) {
-      return unavailable(error);
+  async #post(request: number, body: Uint8Array): Promise<StoreOutcome> {
+    if (body.length === 0) return { ok: true };
+    const { table, connection } = REQUESTS[request]!;
+    const outcome = await this.#connections[connection].write(body, connection === 2 ? "ns" : "ms");
+    if (outcome.ok) this.#refusedInRow.delete(table);
+    // Until the server is heard again its silence may mean that it has not yet read what it was sent.
+    if (!outcome.ok && outcome.kind === "doubtful") this.#isUnsettled = !(await this.#watch.answers());
+    return outcome;
+  }
+
+  /** All requests once more, without the rows that are refused by themselves; those are kept in `rejected`. */
+  async #isolate(chunks: readonly EntryViews[], requests: QuestDbRequests): Promise<{ outcome: StoreOutcome; kept: KeptRow[] }> {
+    const kept: KeptRow[] = [];
+    // A table of another form refuses row after row, which is no fault of theirs.
+    const look = await this.#look(0);
+    if (!look.ok) return { outcome: look, kept };
+    for (let request = 0; request < REQUESTS.length; request++) {
+      const { table } = REQUESTS[request]!;
+      const rows = eachRow(chunks, request, () => {});
+      const found = await isolate(rows, FEW_ROWS - kept.length, (from, to, without) => {
+        requests.reset(request);
+        eachRow(chunks, request, (row, views, at) => {
+          if (row >= from && row < to && !without.has(row)) requests.row(views, at);
+        });
+        return this.#post(request, requests.body(request));
+      });
+      if (found.failure !== null) return { outcome: ofTable(table, found.failure), kept };
+      // A table that takes none of some rows may be to blame for that itself; they wait for more. One that comes alone is believed, for some time.
+      const inRow = (this.#refusedInRow.get(table) ?? 0) + found.rows.length;
+      if (found.rows.length === rows && (rows > 1 || inRow > FEW_ROWS))
+        return { outcome: ofTable(table, refusedFor(found.rows)), kept };
+      if (found.rows.length > 0) this.#refusedInRow.set(table, inRow);
+      kept.push(...keptRows(chunks, request, found.rows, this.#names));
     }
+    return { outcome: await this.#keep(kept, requests), kept };
+  }
+
+  async #keep(kept: readonly KeptRow[], requests: QuestDbRequests): Promise<StoreOutcome> {
+    let outcome: StoreOutcome = { ok: true };
+    for (const plainly of [false, true]) {
+      requests.reset(REJECTED);
+      for (const row of kept) putKept(requests.rejected, row, plainly);
+      outcome = await this.#post(REJECTED, requests.body(REJECTED));
+      if (outcome.ok || outcome.kind !== "refused") return outcome;
+    }
+    return outcome.ok ? outcome : ofTable("rejected", outcome);
   }
 }
 
-/** The buffers of the tables that get few rows; the bytes are kept by the caller of `taken` until they are answered. */
-class FewRows {
-  readonly alerts: RowBuffer;
-  readonly exchanges: RowBuffer;
-  readonly rejected: RowBuffer;
+function refusedFor(rows: readonly Isolated[]): StoreOutcome & { ok: false } {
+  return { ok: false, kind: "refused", message: `QuestDB refused a write: ${rows[0]?.why ?? ""}` };
+}
 
-  private constructor(alerts: RowBuffer, exchanges: RowBuffer, rejected: RowBuffer) {
-    this.alerts = alerts;
-    this.exchanges = exchanges;
-    this.rejected = rejected;
-  }
-
-  static async create(address: QuestDbAddress): Promise<FewRows> {
-    return new FewRows(await officialBuffer(address), await officialBuffer(address), await officialBuffer(address));
-  }
-
-  reset(): void {
-    this.alerts.reset();
-    this.exchanges.reset();
-    this.rejected.reset();
-  }
-
-  taken(): Uint8Array[] {
-    return [this.alerts, this.exchanges, this.rejected].map((buffer) => buffer.toBufferNew() ?? new Uint8Array(0));
-  }
+/** More rows are refused than can be blamed themselves. */
+function ofTable(table: string, failure: StoreOutcome & { ok: false }): StoreOutcome & { ok: false } {
+  if (failure.kind !== "refused") return failure;
+  const advice = `so many rows of table ${table} are refused that the table or the server must be at fault: put right what is named here; all rows wait and are sent again`;
+  return { ok: false, kind: "refused", message: `${failure.message} (${advice})` };
 }
 
 /** Of several outcomes the one that obliges to most care. */
 function worstOf(outcomes: readonly StoreOutcome[]): StoreOutcome {
-  for (const kind of ["doubtful", "refused", "unavailable"] as const) {
+  for (const kind of ["doubtful", "unavailable", "refused"] as const) {
     const found = outcomes.find((outcome) => !outcome.ok && outcome.kind === kind);
     if (found !== undefined) return found;
   }
   return { ok: true };
-}
-
-function unavailable(error: unknown): StoreOutcome {
-  if (!(error instanceof MeterstormError)) throw error;
-  return { ok: false, kind: "unavailable", message: messageOf(error) };
 }

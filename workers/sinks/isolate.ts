@@ -1,0 +1,73 @@
+import type { StoreOutcome } from "../../engine/store/interface.js";
+
+/** More refused rows than this are no fault of theirs but of the table. */
+export const FEW_ROWS = 16;
+
+/** A row that was refused alone: which one of its request, counted from 0, and why. */
+export interface Isolated {
+  readonly row: number;
+  readonly why: string;
+}
+
+export type Isolation = { rows: Isolated[]; failure: null } | { rows: Isolated[]; failure: StoreOutcome & { ok: false } };
+
+/**
+ * Sends the rows of a request so that those which are refused by themselves are left out and all others arrive, in order:
+ * by the line that the store names, and where it names none by halves. `send` takes the rows from `from` up to `to` but
+ * `without`. Ends with the first answer that is no refusal, or as soon as more than `most` rows were refused.
+ */
+export async function isolate(
+  rows: number,
+  most: number,
+  send: (from: number, to: number, without: ReadonlySet<number>) => Promise<StoreOutcome>,
+): Promise<Isolation> {
+  const found: Isolated[] = [];
+  const without = new Set<number>();
+  const ranges: [from: number, to: number][] = [[0, rows]];
+  for (let range = ranges.pop(); range !== undefined; range = ranges.pop()) {
+    const [from, to] = range;
+    const candidates = countBetween(from, to, without);
+    if (candidates === 0) continue;
+    const outcome = await send(from, to, without);
+    if (outcome.ok) continue;
+    if (outcome.kind !== "refused") return { rows: found, failure: outcome };
+    const { line = 0, message } = outcome;
+    const isNamed = Number.isInteger(line) && line >= 1 && line <= candidates;
+    if (!isNamed && candidates > 1) {
+      const middle = from + ((to - from) >> 1);
+      // The first half goes first: the last row of an identity must be the last to arrive.
+      ranges.push([middle, to], [from, middle]);
+      continue;
+    }
+    if (found.length === most) return { rows: found, failure: outcome };
+    const row = nthBetween(from, to, without, isNamed ? line : 1);
+    found.push({ row, why: reasonIn(message) });
+    without.add(row);
+    ranges.push(range);
+  }
+  return { rows: found.sort((a, b) => a.row - b.row), failure: null };
+}
+
+function countBetween(from: number, to: number, without: ReadonlySet<number>): number {
+  let count = to - from;
+  for (const row of without) if (row >= from && row < to) count--;
+  return count;
+}
+
+/** The `n`-th row, counted from 1, of those that are not left out. */
+function nthBetween(from: number, to: number, without: ReadonlySet<number>, n: number): number {
+  let row = from - 1;
+  for (let left = n; left > 0 && row < to; ) {
+    row++;
+    if (!without.has(row)) left--;
+  }
+  return row;
+}
+
+/** What was found, without the place in the request, which is another one when the row is sent again among others. */
+function reasonIn(message: string): string {
+  return message
+    .replace(/\s+/g, " ")
+    .replace(/^.*error in line \d+: /, "")
+    .slice(0, 300);
+}
