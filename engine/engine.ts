@@ -8,7 +8,6 @@ import { ShardQueries } from "./api/shard-queries.js";
 import type { AlertTransition } from "./base/alert-transition.js";
 import { systemClock } from "./base/clock.js";
 import { MeterstormError, messageOf } from "./base/errors.js";
-import { limits } from "./base/limits.js";
 import { LastValues } from "./cluster/last-values.js";
 import { RedisCache } from "./cluster/redis.js";
 import { InForce } from "./config/in-force.js";
@@ -22,7 +21,6 @@ import { listen } from "./intake/server.js";
 import { Tickets } from "./intake/tickets.js";
 import { identifier, upgradesAt } from "./intake/upgrades.js";
 import { LiveChanges } from "./live-changes.js";
-import { createClaims } from "./memory/claims.js";
 import { Notifier } from "./notify/notifier.js";
 import { Placement, spreadOf } from "./placement.js";
 import { ReadinessReport } from "./readiness.js";
@@ -31,8 +29,8 @@ import { shardCount } from "./shards/count.js";
 import { changePlans, HalfChanged, type PlanChange } from "./shards/plan-change.js";
 import { ShardRunner } from "./shards/runner.js";
 import { Shard } from "./shards/shard.js";
-import type { SupervisorPorts } from "./shards/supervisor.js";
 import { type OpenStore, openStore } from "./store/open.js";
+import { supervisionOf } from "./supervision.js";
 
 /** What is left of the time that a shutdown may take when shards have flushed and written their snapshots. */
 const STOP_MS = 9_000;
@@ -108,10 +106,16 @@ class Node implements Engine {
     this.#shards = Array.from({ length: shardCount(config) }, (_, index) => new Shard(index));
     this.#placement = new Placement(this.#shards, (tenant) => this.#inForce.tenant(tenant)?.shards ?? 1);
     this.#store = openStore(config, this.#directory, options.withoutStore ?? false);
-    this.#runner = new ShardRunner(this.#shards, this.#supervision());
     const identify = identifier(this.#inForce, this.#tickets);
     this.#streams = new AlertStreams({ identify, isDraining: () => this.#gateway.draining });
     this.#gateway = this.#openGateway(identify);
+    const supervision = supervisionOf({
+      ...{ config, shards: this.#shards.length, inForce: this.#inForce, store: this.#store },
+      ...{ gateway: this.#gateway, queries: this.#queries, log: this.#log },
+      claim: () => this.#claim!,
+      fatal: (code, message) => this.#fatal(code, message),
+    });
+    this.#runner = new ShardRunner(this.#shards, supervision);
     this.#redis = config.redis === null ? null : this.#openRedis(config.redis.url);
     this.#lastValues = this.#redis === null ? null : new LastValues(this.#shards, this.#queries, this.#redis);
     this.#notifier = this.#createNotifier();
@@ -153,7 +157,9 @@ class Node implements Engine {
       for (const shard of this.#shards) {
         void shard.listen(this.#gateway).catch((error: unknown) => this.#fatal("internal", messageOf(error)));
       }
-      if (this.#store.usesThread) this.#store.startThread(this.#runner);
+      this.#store.startThread(this.#runner, (error) =>
+        this.#fatal("store_failed", `the embedded store has ended: ${messageOf(error)}`),
+      );
       void this.#openShards();
       void this.#lastValues?.run();
     } catch (error) {
@@ -325,42 +331,6 @@ class Node implements Engine {
       tell: (transition) => this.#delivery.handOn(transition),
       failed: (code, message) => this.#fatal(code, message),
     });
-  }
-
-  #supervision(): SupervisorPorts {
-    const config = this.#config;
-    const spread = Object.entries(spreadOf(config, this.#shards.length)).flatMap(([tenant, shards]) =>
-      shards > 1 ? [tenant] : [],
-    );
-    const claims = spread.length === 0 ? null : createClaims(limits.claimSlots);
-    return {
-      clock: systemClock,
-      taskOf: ({ index }) => ({
-        index,
-        shards: this.#shards.length,
-        directory: this.#claim!.shardDirectory(index),
-        plans: this.#inForce.plans,
-        splitTenants: spread,
-        claims,
-        ack: config.ack,
-        journalMaxBytes: Math.floor(config.journal.maxBytes / this.#shards.length),
-        journalKeepMs: config.journal.keepMs,
-        store: this.#store.target,
-        storePort: this.#store.portForShard(),
-      }),
-      failedToStart: (shard, error) => this.#fatal(error.code, `shard ${shard.index}: ${error.message}`),
-      replacing: (shard, { code, message }) => this.#log.error({ shard: shard.index, code }, `shard is opened again: ${message}`),
-      setAside: (shard, id) => {
-        const what =
-          "a frame that has ended the shard's thread again and again is refused; what it holds is kept in the table rejected";
-        this.#log.error({ shard: shard.index, ...this.#gateway.whose(id) }, what);
-      },
-      succession: (shard) => {
-        shard.heardLast();
-        this.#queries.lost(shard);
-        return { durable: shard.life.durable, sessions: this.#gateway.resumed(shard) };
-      },
-    };
   }
 
   #fatal(code: string, message: string): void {

@@ -11,9 +11,8 @@ import { QuestDbStore } from "./questdb.js";
 export interface OpenStore {
   readonly store: Store;
   readonly target: StoreTarget;
-  /** Whether it lives on a thread of this process. */
-  readonly usesThread: boolean;
-  startThread(threads: { runDuckDb(path: string, port: MessagePort): Promise<void> }): void;
+  /** `failed` is told when the thread has ended by itself. */
+  startThread(threads: { runDuckDb(path: string, port: MessagePort): Promise<void> }, failed: (error: unknown) => void): void;
   /** A port to the store's thread for one shard; null where it has none. */
   portForShard(): MessagePort | null;
   close(): Promise<void>;
@@ -32,11 +31,9 @@ export function openStore(config: Config, directory: string, without: boolean): 
   return {
     store,
     target: { type: "duckdb", path },
-    usesThread: true,
-    startThread(threads) {
+    startThread(threads, failed) {
       started = true;
-      started = true;
-      void threads.runDuckDb(path, port2).catch(() => undefined);
+      threads.runDuckDb(path, port2).catch(failed);
     },
     portForShard: () => store.connectShard(),
     close() {
@@ -49,5 +46,5 @@ export function openStore(config: Config, directory: string, without: boolean): 
 }
 
 function threadless(store: Store, target: StoreTarget): OpenStore {
-  return { store, target, usesThread: false, startThread: () => undefined, portForShard: () => null, close: () => store.close() };
+  return { store, target, startThread: () => undefined, portForShard: () => null, close: () => store.close() };
 }
