@@ -99,12 +99,12 @@ describe("snapshot", () => {
     await writeSnapshot(disk, "s", 8, sectionsOf(1));
     const bytes = disk.bytes(path(8));
     const view = new DataView(bytes.buffer);
-    view.setUint32(8, 3, true);
+    view.setUint32(8, 4, true);
     view.setUint32(36, crc32(bytes.subarray(0, 36)), true);
     disk.put(path(8), bytes);
     await assert.rejects(loadSnapshot(disk, "s"), {
       code: "snapshot_version",
-      message: /version 3; this program reads version 2/,
+      message: /version 4; this program reads version 3/,
     });
   });
 

@@ -123,7 +123,7 @@ class Drain {
     await shard.loop.beside.stop();
     await shard.loop.pump.stop(REST_MS);
     const { journal, snapshots, loop } = shard;
-    await snapshots.write(loop.pump.position);
+    await snapshots.writeLast(loop.pump.position);
     if (this.#failure !== null) throw this.#failure;
     if (snapshots.position !== journal.appended) throw notWritten(snapshots.trouble);
     await snapshots.release(loop.pump.position);

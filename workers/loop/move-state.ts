@@ -2,7 +2,7 @@ import { NONE } from "../../engine/base/entries.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import { homeOf, homesOf, type Layout, spreadIn } from "../../engine/base/home.js";
 import { AlertState } from "../kernels/alert.js";
-import type { DataloggerState } from "../state/directory.js";
+import type { DataloggerState } from "../state/datalogger-state.js";
 import type { Applier } from "./applier.js";
 import { moveAlerts } from "./move-alerts.js";
 

@@ -1,10 +1,11 @@
-import type { Clock } from "../../engine/base/clock.js";
+import { type Clock, sleep } from "../../engine/base/clock.js";
 import type { Disk } from "../../engine/base/disk.js";
 import { messageOf } from "../../engine/base/errors.js";
 import type { Journal } from "../journal/journal.js";
-import { writeSnapshot } from "../journal/snapshot.js";
+import { SnapshotWriter } from "../journal/snapshot-writer.js";
 import type { Applier } from "./applier.js";
-import { snapshotSections } from "./snapshot-sections.js";
+import { SLICE_MS } from "./pause.js";
+import { ShardCut } from "./shard-cut.js";
 
 /** Journal bytes after which a restart would have so much to replay that a snapshot pays. */
 const SNAPSHOT_EVERY_BYTES = 256 * 1024 * 1024;
@@ -15,6 +16,13 @@ const KEEP_SHARE = 1 / 2;
 
 /** Pause after a snapshot that failed. */
 const RETRY_AFTER_MS = 30_000;
+
+/** A slice is over when so much is copied, or its time is over. */
+const SLICE_BYTES = 512 * 1024;
+/** Between two slices the shard has this long for itself. */
+const REST_MS = 4;
+/** What waits in memory is written from here on; meanwhile nothing more is copied but what changes. */
+const WAITING_BYTES = 4 * 1024 * 1024;
 
 export interface SnapshotOptions {
   disk: Disk;
@@ -45,24 +53,41 @@ export class SnapshotKeeper {
     this.#position = options.position;
   }
 
-  /** Copying the whole state between every two batches would cost more than the replay that it saves. */
+  /** After a failure, so that the state is not copied again and again for nothing. */
   #pausedUntilMs = Number.NEGATIVE_INFINITY;
+  #isInHurry = false;
+  /** Bytes after which a slice ends, and the most that one has copied. */
+  sliceBytes = SLICE_BYTES;
+  mostCopied = 0;
 
   get position(): number {
     return this.#position;
   }
 
-  /** Call between batches: the state must be that of `journal.appended`. */
+  /** Call between batches: the state must be that of `journal.appended`. What is begun goes on by itself, in slices. */
   maybeWrite(stored: number): void {
     if (this.#options.clock.monotonicMs() < this.#pausedUntilMs) return;
     if (this.#writing === null && this.#options.journal.appended - this.#position >= this.#everyBytes) void this.write(stored);
   }
 
-  /** One snapshot of the state as it is now. It counts once the journal is durable up to it. */
-  async write(stored: number): Promise<void> {
+  /**
+   * A snapshot of the state as it is now, between batches; where one is being written, after that one of the state as it is then. It is copied
+   * in slices, while the shard goes on, and counts once the journal is durable up to it. Failures are in `trouble`.
+   */
+  write(stored: number): Promise<void> {
+    return this.#afterOthers(stored, false);
+  }
+
+  /** As `write`, when nothing else goes on any more: at once, and one that is being copied is given up. */
+  writeLast(stored: number): Promise<void> {
+    this.#isInHurry = true;
+    return this.#afterOthers(stored, true);
+  }
+
+  async #afterOthers(stored: number, isLast: boolean): Promise<void> {
     // Again and again: whoever waited as well may have begun meanwhile, and two at once would mix their files.
     while (this.#writing !== null) await this.#writing;
-    this.#writing = this.#write(stored).catch((error: unknown) => {
+    this.#writing = this.#write(stored, isLast).catch((error: unknown) => {
       this.trouble = messageOf(error);
       this.#pausedUntilMs = this.#options.clock.monotonicMs() + RETRY_AFTER_MS;
     });
@@ -70,16 +95,43 @@ export class SnapshotKeeper {
     this.#writing = null;
   }
 
-  async #write(stored: number): Promise<void> {
+  async #write(stored: number, isLast: boolean): Promise<void> {
     const { disk, directory, journal, applier } = this.#options;
     const position = journal.appended;
     if (position === this.#position) return;
-    const sections = snapshotSections(applier, stored, position);
-    await journal.committed(position);
-    await writeSnapshot(disk, directory, position, sections);
+    const writer = new SnapshotWriter(disk, directory, position);
+    const cut = new ShardCut(applier, stored, position, (section, bytes) => writer.put(section, bytes));
+    try {
+      const isWhole = await this.#copy(cut, writer, isLast);
+      cut.end();
+      if (!isWhole) {
+        await writer.abandon();
+        return;
+      }
+      await journal.committed(position);
+      await writer.finish();
+    } catch (error) {
+      cut.end();
+      await writer.abandon().catch(() => {});
+      throw error;
+    }
     this.#position = position;
     this.trouble = "";
     await this.release(stored);
+  }
+
+  /** `false`: it was given up. */
+  async #copy(cut: ShardCut, writer: SnapshotWriter, isLast: boolean): Promise<boolean> {
+    const { clock } = this.#options;
+    for (;;) {
+      const [bytes, endMs] = [cut.bytes, clock.monotonicMs() + SLICE_MS];
+      const isOver = cut.advance(this.sliceBytes, () => clock.monotonicMs() >= endMs);
+      this.mostCopied = Math.max(this.mostCopied, cut.bytes - bytes);
+      if (isOver) return true;
+      if (writer.waitingBytes >= WAITING_BYTES) await writer.flush();
+      else if (!isLast) await sleep(clock, REST_MS);
+      if (this.#isInHurry && !isLast) return false;
+    }
   }
 
   /** Deletes journal files that the store, the snapshot and whoever is told of alerts have passed long enough ago, or at all when the budget is short. */

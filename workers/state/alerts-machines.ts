@@ -10,10 +10,12 @@ import type { SlotRuns } from "./alerts-slots.js";
 /** Number of a rule's id in the entries; it writes the NAME of a new one. */
 export type RuleNumber = (ruleId: string, tenant: string) => number;
 
-/** What the machines need to know of the meters. */
+/** What the machines need to know of the meters, and tell of them. */
 export interface MeterNames {
   id(meter: number): string;
   settings(meter: number): MeterSettings;
+  /** Time alone is about to move one of the meter's machines. */
+  changing(meter: number): void;
 }
 
 /** The state machines of a shard: they move by what is seen and by what time decides, and write their transitions. */
@@ -149,6 +151,7 @@ export class AlertMachines {
     const slots = this.#slots;
     const rule = slots.rule[slot]!;
     const row = slots.row[slot]!;
+    this.#meters.changing(this.#rows.meter[row]!);
     // The name of a rule that has never said anything stands before what it says.
     const number = ruleNumber(rule.rule.id, rule.tenant);
     out.ticked(this.#rows.meter[row]!, number, rule.on);

@@ -61,6 +61,13 @@ export class AlertRows {
     return row;
   }
 
+  /** The newest live reading of the row's meter. */
+  came(row: number, arrivedMs: number, ts: number, flags: number): void {
+    this.arrived[row] = arrivedMs;
+    this.newest[row] = ts;
+    this.flags[row] = flags;
+  }
+
   /** How far the meter's own time is behind the engine's clock; Infinity: it has none yet. */
   lagMs(row: number): number {
     const lagMs = this.arrived[row]! - this.newest[row]!;

@@ -1,16 +1,19 @@
 import { calendarFor } from "../../engine/base/calendar.js";
 import { type EntryWriter, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import { invariant } from "../../engine/base/errors.js";
 import { Flag } from "../../engine/base/flags.js";
 import type { MeterSettings, Rule } from "../../engine/base/settings.js";
 import { AlertState, defers, emptyObservation, energyOf, type Observation } from "../kernels/alert.js";
 import { type CompiledRule, compileRule, type LocalTime, On, retire, ruleKey, sameCondition } from "../kernels/alert-rule.js";
 import { AlertClock } from "./alerts-clock.js";
+import { AlertCut } from "./alerts-cut.js";
 import { AlertMachines, type RuleNumber } from "./alerts-machines.js";
 import { EndedPeriods } from "./alerts-periods.js";
 import { AlertRows, ENERGY_KINDS, IMMEDIATE_KINDS, PERIOD_KINDS } from "./alerts-rows.js";
 import { AlertRules } from "./alerts-rules.js";
 import { SlotRuns } from "./alerts-slots.js";
-import { readAlerts, type SavedMeter, type SavedSlot, writeAlerts } from "./alerts-snapshot.js";
+import { readAlerts, type SavedHead, type SavedMeter, type SavedMore, type SavedSlot } from "./alerts-snapshot.js";
+import { type CutSink, sweepAll } from "./cut-records.js";
 
 /** What the book asks of whoever keeps the meters, about the live reading that was applied last. */
 export interface AlertSource {
@@ -48,6 +51,8 @@ export class AlertBook {
   readonly #machines: AlertMachines;
   /** Null until time counts: not while a journal is replayed. */
   #clock: AlertClock | null = null;
+  /** Whatever changes a meter's alerts tells it first. */
+  #cut: AlertCut | null = null;
   readonly #seen = emptyObservation();
   readonly #held = emptyObservation();
 
@@ -57,6 +62,7 @@ export class AlertBook {
     this.#machines = new AlertMachines(this.#rows, this.#slots, {
       id: (meter) => this.#ids[meter]!,
       settings: (meter) => this.#settings[meter]!,
+      changing: (meter) => this.#cut?.save(meter),
     });
   }
 
@@ -127,6 +133,7 @@ export class AlertBook {
 
   /** Makes a meter known, at `nowMs` by the engine's clock, or gives it other settings. Meters are numbered from 0 without gaps. */
   open(meter: number, tenant: number, id: string, settings: MeterSettings, nowMs = Number.NaN): void {
+    if (this.#cut !== null) this.#cut.save(meter);
     if (meter >= this.#rowOf.length) {
       const wider = new Uint32Array(Math.max(meter + 1, this.#rowOf.length * 2));
       wider.set(this.#rowOf);
@@ -173,6 +180,7 @@ export class AlertBook {
   period(meter: number, period: number, start: number, energy: number, end?: number): void {
     const row = this.#rowOf[meter]! - 1;
     if (row < 0 || (this.#rows.kinds[row]! & (1 << (On.QUARTER + period))) === 0) return;
+    if (this.#cut !== null) this.#cut.save(meter);
     const until = end ?? this.#calendar(this.#settings[meter]!.timezone).end(period, start);
     this.#periods.put(row, period, start, until, energy);
   }
@@ -191,12 +199,11 @@ export class AlertBook {
   live(meter: number, seen: Observation, out: EntryWriter, ruleNumber: RuleNumber, arrivalMs = seen.ts): void {
     const row = this.#rowOf[meter]! - 1;
     if (row < 0) return;
+    if (this.#cut !== null) this.#cut.save(meter);
     const rows = this.#rows;
     const kinds = rows.kinds[row]!;
     if ((kinds & IMMEDIATE_KINDS) !== 0) this.#judgeAtOnce(row, seen, arrivalMs, out, ruleNumber);
-    rows.arrived[row] = arrivalMs;
-    rows.newest[row] = seen.ts;
-    rows.flags[row] = seen.flags;
+    rows.came(row, arrivalMs, seen.ts, seen.flags);
     if ((kinds & ENERGY_KINDS) !== 0) {
       const heldTs = rows.heldTs(row);
       if (heldTs < seen.ts && (seen.previousFlags & Flag.SPIKE) === 0) {
@@ -265,6 +272,7 @@ export class AlertBook {
 
   /** Gives a meter these rules, and what still fires under others; states move over by the rules' keys. */
   #place(meter: number, matching: readonly CompiledRule[]): void {
+    if (this.#cut !== null) this.#cut.save(meter);
     const before = this.#rowOf[meter]! - 1;
     if (before < 0 && matching.length === 0) return;
     // What is over under a rule that is gone is no more, as after a restart.
@@ -324,29 +332,26 @@ export class AlertBook {
     this.#slots.severity[slot] = severity;
   }
 
-  /** The state of all meters; no more than 64 KiB of meters' records a piece. */
-  snapshot(): Uint8Array[] {
-    const rows = this.#rows;
-    const meters = this.#ids.flatMap((_, meter) => (this.#rowOf[meter] === 0 ? [] : [meter]));
-    const column = (values: Float64Array | Uint16Array) => Float64Array.from(meters, (meter) => values[this.#rowOf[meter]! - 1]!);
-    const newest = [Float64Array.from(meters), column(rows.arrived), column(rows.newest), column(rows.flags)];
-    return writeAlerts({ startedMs: this.#machines.startedMs, from: this.#rules.from }, newest, this.#saved());
+  /** The state as it is now, copied bit by bit from here on; `endCut` ends it. There is one at a time. */
+  beginCut(sink: CutSink): AlertCut {
+    invariant(this.#cut === null, "one cut is taken at a time");
+    const [rows, slots, periods] = [this.#rows, this.#slots, this.#periods];
+    const now = { rows, slots, periods, meters: this.#ids.length, rowOf: (meter: number) => this.#rowOf[meter]! - 1 };
+    this.#cut = new AlertCut(now, { startedMs: this.#machines.startedMs, from: this.#rules.from }, sink);
+    return this.#cut;
   }
 
-  *#saved(): Generator<SavedMeter> {
-    const rows = this.#rows;
-    for (let meter = 0; meter < this.#ids.length; meter++) {
-      const row = this.#rowOf[meter]! - 1;
-      if (row < 0) continue;
-      const held = Number.isNaN(rows.heldTs(row)) ? null : emptyObservation();
-      if (held !== null) rows.held(row, held);
-      const slots = this.#run(row)
-        .map((slot) => this.#saveSlot(slot))
-        .filter(({ state, since }) => state !== AlertState.OK || since !== 0)
-        .map((saved) => ({ ...saved, rule: saved.rule.rule }));
-      const judged = [0, 1, 2].map((period) => this.#periods.judged(row, period));
-      yield { meter, held, judged, waiting: this.#periods.waiting(row), slots };
-    }
+  endCut(): void {
+    this.#cut = null;
+  }
+
+  /** The state as it is now: the head, and the records of meters in pieces. */
+  snapshot(): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    const cut = this.beginCut((bytes) => pieces.push(bytes));
+    sweepAll(cut);
+    this.endCut();
+    return [cut.head(), ...pieces];
   }
 
   /**
@@ -354,38 +359,39 @@ export class AlertBook {
    * present rules had been set then.
    * @throws MeterstormError `snapshot_damaged`
    */
-  restore(pieces: readonly Uint8Array[]): void {
-    const { head, newest, meters } = readAlerts(pieces, this.#ids.length);
+  restore([headBytes, ...pieces]: readonly Uint8Array[]): void {
+    const { head, meters } = readAlerts(headBytes, pieces, this.#ids.length);
+    this.take(head, meters);
+  }
+
+  /** As `restore`. */
+  take(head: SavedHead, meters: Iterable<SavedMeter>): void {
     this.#machines.startedMs = head.startedMs;
     for (const tenant of this.#rules.restore(head.from)) this.#placeAll(tenant);
-    for (const saved of meters) this.#restoreMeter(saved);
-    const [numbers = [], arrived = [], newestTs = [], flags = []] = newest;
-    for (const [i, meter] of numbers.entries()) {
+    for (const { meter, arrived, newest, flags, held, more } of meters) {
+      if (more !== null) this.#restoreMeter(meter, more);
       const row = this.#rowOf[meter]! - 1;
       if (row < 0) continue;
-      this.#rows.arrived[row] = arrived[i]!;
-      this.#rows.newest[row] = newestTs[i]!;
-      this.#rows.flags[row] = flags[i]!;
+      if (held !== null) this.#rows.hold(row, held);
+      this.#rows.came(row, arrived, newest, flags);
     }
   }
 
-  #restoreMeter(saved: SavedMeter): void {
-    const { meter } = saved;
+  #restoreMeter(meter: number, { judged, waiting, slots }: SavedMore): void {
     const rules = this.#matching(meter);
     const keys = new Set(rules.map(({ rule }) => ruleKey(rule)));
     const local = this.#calendar(this.#settings[meter]!.timezone);
     const name = this.#rules.name(this.#tenantOf[meter]!);
-    for (const { rule, state } of saved.slots)
+    for (const { rule, state } of slots)
       if (state !== AlertState.PENDING && !keys.has(ruleKey(rule))) rules.push(retire(compileRule(rule, name, local)));
     this.#place(meter, rules);
     const row = this.#rowOf[meter]! - 1;
     if (row < 0) return;
-    if (saved.held !== null) this.#rows.hold(row, saved.held);
-    saved.judged.forEach((end, period) => {
+    judged.forEach((end, period) => {
       this.#periods.setJudged(row, period, end);
     });
-    for (const { period, start, end, energy } of saved.waiting) this.#periods.put(row, period, start, end, energy);
-    for (const each of saved.slots) {
+    for (const { period, start, end, energy } of waiting) this.#periods.put(row, period, start, end, energy);
+    for (const each of slots) {
       const slot = this.#run(row).find((candidate) => ruleKey(this.#slots.rule[candidate]!.rule) === ruleKey(each.rule));
       if (slot !== undefined) this.#fillSlot(slot, each.rule, each);
     }

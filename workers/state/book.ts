@@ -5,9 +5,11 @@ import { always, type MeterSettings, type MeterTimeline } from "../../engine/bas
 import type { Observation } from "../kernels/alert.js";
 import type { CompiledSettings } from "../kernels/compiled-settings.js";
 import { CompiledTimeline } from "../kernels/compiled-timeline.js";
+import { BookCut, restoreBook } from "./book-cut.js";
+import { type Cut, type CutSink, sweepAll } from "./cut-records.js";
 import { takeExchange } from "./meter-exchange.js";
 import { drawWindow, imageOf } from "./meter-image.js";
-import { decodeRare, encodeRare, isRare, loadRare, RareState, saveRare } from "./meter-rare.js";
+import { isRare, loadRare, RareState, saveRare } from "./meter-rare.js";
 import { RowWriter } from "./meter-rows.js";
 import { createRunning, fillObservation, fillRunning, fillSettled, type Running, type SettledReading } from "./meter-running.js";
 import { Applied, takeReading } from "./meter-step.js";
@@ -55,6 +57,8 @@ export class MeterBook {
   listener: InputListener | null = null;
   /** Meters opened. */
   count = 0;
+  /** Whatever changes a meter's state tells it first. */
+  #cut: BookCut | null = null;
 
   /** `metersPerPage` is a power of two. */
   constructor(metersPerPage: number = limits.metersPerPage) {
@@ -76,6 +80,7 @@ export class MeterBook {
    * Periods that are open end where the settings of their time now end.
    */
   adopt(meter: number, settings: MeterSettings | MeterTimeline): void {
+    if (this.#cut !== null) this.#cut.save(meter);
     const window = this.#open(meter);
     const page = this.#pages[meter >>> this.#slotBits]!;
     for (const [period, sum] of window.sums.entries()) {
@@ -140,6 +145,7 @@ export class MeterBook {
    * READING, INPUT or LATE, and what else follows from it. The answer is of `Applied`.
    */
   apply(meter: number, ts: number, value: number, rev: number, out: EntryWriter): number {
+    if (this.#cut !== null) this.#cut.save(meter);
     this.#rows.begin();
     const page = this.#pages[meter >>> this.#slotBits]!;
     const slot = meter & this.#slotMask;
@@ -177,6 +183,7 @@ export class MeterBook {
     withdrawn: boolean,
     out: EntryWriter,
   ): number {
+    if (this.#cut !== null) this.#cut.save(meter);
     const last = withdrawn ? Number.NaN : final;
     const first = withdrawn ? Number.NaN : start;
     // Only a counter has a register that can be exchanged.
@@ -198,6 +205,7 @@ export class MeterBook {
 
   /** From now on every input of the meter that is not late is told to the listener, or no longer. */
   follow(meter: number, on: boolean): void {
+    if (this.#cut !== null) this.#cut.save(meter);
     if (on) this.#followed.add(meter);
     else this.#followed.delete(meter);
     const page = this.#pages[meter >>> this.#slotBits]!;
@@ -232,6 +240,7 @@ export class MeterBook {
 
   /** A repair worked in records as early as this. */
   beginsAt(meter: number, ts: number): void {
+    if (this.#cut !== null) this.#cut.save(meter);
     const page = this.#pages[meter >>> this.#slotBits]!;
     const slot = meter & this.#slotMask;
     if (page.firstTs[slot] === 0 || ts < page.firstTs[slot]!) page.firstTs[slot] = ts;
@@ -244,6 +253,7 @@ export class MeterBook {
 
   /** Puts the state in the place of what the meter had. */
   draw(meter: number, image: Float64Array | readonly number[]): void {
+    if (this.#cut !== null) this.#cut.save(meter);
     drawWindow(this.#open(meter), image);
     this.#window.judge();
     this.#close(meter);
@@ -307,31 +317,28 @@ export class MeterBook {
     saveWindow(page, slot, window, rare, this.#followed.size > 0 && this.#followed.has(meter));
   }
 
-  /** The state as it is now, in pieces of its own: a page's arrays each, what is beside the pages, and which arrays each page has. */
+  /** The state as it is now, copied bit by bit from here on; `endCut` ends it. There is one at a time. */
+  beginCut(sink: CutSink): Cut {
+    invariant(this.#cut === null, "one cut is taken at a time");
+    this.#cut = new BookCut(this.#pages, this.#slotBits, this.count, this.#rares, sink);
+    return this.#cut;
+  }
+
+  endCut(): void {
+    this.#cut = null;
+  }
+
+  /** The state as it is now, in pieces of its own. */
   snapshot(): Uint8Array[] {
-    const used = (page: number) => Math.min(this.#slotMask + 1, this.count - (page << this.#slotBits));
-    const parts = this.#pages.flatMap((page, index) =>
-      page.columns().map((column) => new Uint8Array(column.slice(0, used(index)).buffer)),
-    );
-    return [...parts, encodeRare(this.#rares), Uint8Array.from(this.#pages, (page) => page.kept)];
+    const pieces: Uint8Array[] = [];
+    sweepAll(this.beginCut((bytes) => pieces.push(bytes)));
+    this.endCut();
+    return pieces;
   }
 
   /** Takes over a snapshot's state. All its meters are open, with the settings they had. */
   restore(parts: readonly Uint8Array[]): void {
-    const kept = parts[parts.length - 1] ?? new Uint8Array();
-    // A page may have arrays that no meter needs any more.
-    this.#pages.forEach((page, index) => {
-      page.keep(kept[index] ?? 0);
-    });
-    const columns = this.#pages.flatMap((page) => page.columns());
-    invariant(
-      parts.length === columns.length + 2,
-      `a snapshot of ${columns.length + 2} parts was expected, this one has ${parts.length}`,
-    );
-    columns.forEach((column, index) => {
-      new Uint8Array(column.buffer).set(parts[index]!);
-    });
-    this.#rares = decodeRare(parts[columns.length]!);
+    this.#rares = restoreBook(parts, this.#pages, this.#slotBits);
     this.#held = -1;
   }
 

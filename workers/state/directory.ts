@@ -2,21 +2,9 @@ import { NONE } from "../../engine/base/entries.js";
 import { invariant } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import type { Names } from "../../engine/store/interface.js";
-
-/** What the shard remembers of a datalogger. */
-export interface DataloggerState {
-  readonly number: number;
-  readonly tenant: number;
-  readonly id: string;
-  /** Highest seq that was computed. */
-  lastSeq: number;
-  /** Highest seq that is as safe as acks promise. */
-  safeSeq: number;
-  /** seq → its frame's two hashes, in a ring of the last frames. */
-  readonly seqs: Float64Array;
-  readonly hashes: Uint32Array;
-  frames: number;
-}
+import type { CutSink } from "./cut-records.js";
+import type { DataloggerState } from "./datalogger-state.js";
+import { DirectoryCut } from "./directory-cut.js";
 
 interface TenantState {
   readonly id: string;
@@ -41,6 +29,9 @@ export class Directory implements Names {
   unowned = 0;
   readonly #rules: string[] = [];
   readonly #ruleNumbers = new Map<string, number>();
+  /** Whatever changes something that was there before tells it first. */
+  #cut: DirectoryCut | null = null;
+  readonly #changing = (state: DataloggerState) => this.#cut?.save(state);
 
   get meterCount(): number {
     return this.#meterIds.length;
@@ -85,7 +76,7 @@ export class Directory implements Names {
     this.#tenant(tenant).dataloggers.set(id, number);
     const seqs = new Float64Array(limits.rememberedFrames);
     const hashes = new Uint32Array(2 * limits.rememberedFrames);
-    this.#dataloggers.push({ number, tenant, id, lastSeq: 0, safeSeq: 0, seqs, hashes, frames: 0 });
+    this.#dataloggers.push({ number, tenant, id, changing: this.#changing, lastSeq: 0, safeSeq: 0, seqs, hashes, frames: 0 });
   }
 
   dataloggersOf(tenant: number): ReadonlyMap<string, number> {
@@ -139,14 +130,27 @@ export class Directory implements Names {
     return this.#meterOwners[number]!;
   }
 
+  /** What it holds as it is now, copied bit by bit from here on; `endCut` ends it. There is one at a time. */
+  beginCut(sink: CutSink): DirectoryCut {
+    invariant(this.#cut === null, "one cut is taken at a time");
+    this.#cut = new DirectoryCut(this, sink);
+    return this.#cut;
+  }
+
+  endCut(): void {
+    this.#cut = null;
+  }
+
   /** A meter that nobody had sent before is the datalogger's; one that is somebody's stays so. */
   own(number: number, datalogger: number): void {
     if (this.#meterOwners[number] !== NONE || datalogger === NONE) return;
+    this.#cut?.saveUnowned(number);
     this.#meterOwners[number] = datalogger;
     this.unowned--;
   }
 
   setMeterSettings(number: number, settings: number): void {
+    this.#cut?.saveSettings(number, this.#meterSettings[number]!);
     this.#meterSettings[number] = settings;
   }
 
@@ -183,6 +187,7 @@ export class Directory implements Names {
 
 /** Remembers that a frame with this seq and these hashes was computed. */
 export function rememberFrame(state: DataloggerState, seq: number, hashA: number, hashB: number): void {
+  state.changing(state);
   const slot = state.frames % limits.rememberedFrames;
   state.seqs[slot] = seq;
   state.hashes[slot * 2] = hashA;

@@ -1,4 +1,7 @@
-import { inOrder, type KnownRecord, UNSETTLED } from "./known-record.js";
+import { invariant } from "../../engine/base/errors.js";
+import type { Cut, CutSink } from "./cut-records.js";
+import { inOrder, type KnownRecord } from "./known-record.js";
+import { LateCut, type LateInput, type LateMeter, readLateInputs } from "./late-cut.js";
 
 /** Late inputs that one answer speaks of. */
 export interface LateBatch {
@@ -9,9 +12,7 @@ export interface LateBatch {
 }
 
 /** A late input with who sent it (a datalogger's number). */
-interface Waiting {
-  readonly record: KnownRecord;
-  readonly datalogger: number;
+interface Waiting extends LateInput {
   readonly batch: LateBatch;
 }
 
@@ -20,7 +21,11 @@ interface Waiting {
  * part of a snapshot, so that none is forgotten. Meters come in the order in which they began to wait.
  */
 export class LateInputs {
-  readonly #meters = new Map<number, Waiting[]>();
+  readonly #meters = new Map<number, LateMeter<Waiting>>();
+  /** Number of the meter that begins to wait next. */
+  #nextSerial = 0;
+  /** Whatever changes what waits tells it first. */
+  #cut: LateCut | null = null;
   /** By datalogger: what came since the last answer. */
   readonly #batches = new Map<number, LateBatch>();
   /** All that wait. */
@@ -34,9 +39,17 @@ export class LateInputs {
     }
     batch.waiting++;
     const waiting = this.#meters.get(meter);
-    if (waiting === undefined) this.#meters.set(meter, [{ record, datalogger, batch }]);
-    else waiting.push({ record, datalogger, batch });
+    if (waiting === undefined) this.#wait(meter, [{ record, datalogger, batch }]);
+    else {
+      if (this.#cut !== null) this.#cut.save(meter, waiting);
+      waiting.inputs.push({ record, datalogger, batch });
+    }
     this.size++;
+  }
+
+  /** Behind the others: whoever waits longest comes first. */
+  #wait(meter: number, inputs: Waiting[]): void {
+    this.#meters.set(meter, { serial: this.#nextSerial++, inputs });
   }
 
   /** What a datalogger sent since this was last asked; null where nothing was late. */
@@ -61,12 +74,12 @@ export class LateInputs {
 
   /** How many inputs of a meter wait. */
   count(meter: number): number {
-    return this.#meters.get(meter)?.length ?? 0;
+    return this.#meters.get(meter)?.inputs.length ?? 0;
   }
 
   /** The instants of a meter's late inputs, in order. Numbers alone are sorted ten times as fast as records. */
   instants(meter: number): Float64Array {
-    const waiting = this.#meters.get(meter) ?? [];
+    const waiting = this.#meters.get(meter)?.inputs ?? [];
     const instants = new Float64Array(waiting.length);
     for (let i = 0; i < instants.length; i++) instants[i] = waiting[i]!.record.ts;
     return instants.sort();
@@ -75,7 +88,7 @@ export class LateInputs {
   /** A meter's late inputs from an instant on, in order of time; of one instant in order of arrival. */
   since(meter: number, ts: number): KnownRecord[] {
     const records: KnownRecord[] = [];
-    for (const { record } of this.#meters.get(meter) ?? []) if (record.ts >= ts) records.push(record);
+    for (const { record } of this.#meters.get(meter)?.inputs ?? []) if (record.ts >= ts) records.push(record);
     return records.sort(inOrder);
   }
 
@@ -84,49 +97,36 @@ export class LateInputs {
    * instant of the first, NaN where there is none.
    */
   mended(meter: number, from: number, to: number, count: number, position: number): number {
-    const waiting = this.#meters.get(meter) ?? [];
+    const before = this.#meters.get(meter);
+    if (before === undefined) return Number.NaN;
+    if (this.#cut !== null) this.#cut.save(meter, before);
     let first = Number.NaN;
-    const left = waiting.filter(({ record, batch }, i) => {
+    const left = before.inputs.filter(({ record, batch }, i) => {
       if (i >= count || record.ts < from || record.ts > to) return true;
       if (!(record.ts >= first)) first = record.ts;
       batch.waiting--;
       batch.mendedAt = position;
       return false;
     });
-    this.size -= waiting.length - left.length;
+    this.size -= before.inputs.length - left.length;
     this.#meters.delete(meter);
-    // Behind the others: whoever waits longest comes first.
-    if (left.length > 0) this.#meters.set(meter, left);
+    if (left.length > 0) this.#wait(meter, left);
     return first;
   }
 
-  /** Everything as doubles, per input: meter, datalogger, ts, type, value, start, rev. */
-  encode(): Float64Array {
-    const doubles = new Float64Array(this.size * INPUT_NUMBERS);
-    let at = 0;
-    for (const [meter, waiting] of this.#meters) {
-      for (const { record, datalogger } of waiting) {
-        doubles[at] = meter;
-        doubles[at + 1] = datalogger;
-        doubles[at + 2] = record.ts;
-        doubles[at + 3] = record.type;
-        doubles[at + 4] = record.value;
-        doubles[at + 5] = record.start;
-        doubles[at + 6] = record.rev;
-        at += INPUT_NUMBERS;
-      }
-    }
-    return doubles;
+  /** What waits now, copied bit by bit from here on; `endCut` ends it. There is one at a time. */
+  beginCut(sink: CutSink): Cut {
+    invariant(this.#cut === null, "one cut is taken at a time");
+    this.#cut = new LateCut(this.#meters, this.#nextSerial, sink);
+    return this.#cut;
   }
 
-  /** Adds what `encode` gave. */
-  decode(doubles: Float64Array): void {
-    for (let at = 0; at < doubles.length; at += INPUT_NUMBERS) {
-      const [meter, datalogger, ts, type, value, start, rev] = doubles.subarray(at, at + INPUT_NUMBERS) as unknown as number[];
-      const record = { ts: ts!, type: type!, value: value!, start: start!, rev: rev!, conflict: false, flags: UNSETTLED };
-      this.add(meter!, record, datalogger!);
-    }
+  endCut(): void {
+    this.#cut = null;
+  }
+
+  /** Adds what a cut wrote, to none that wait. */
+  restore(bytes: Uint8Array): void {
+    for (const { meter, datalogger, record } of readLateInputs(bytes)) this.add(meter, record, datalogger);
   }
 }
-
-const INPUT_NUMBERS = 7;

@@ -1,5 +1,6 @@
 import { PeriodSum } from "../kernels/period-sum.js";
 import { RecordType } from "../kernels/record.js";
+import type { RecordWriter } from "./cut-records.js";
 import { BASE_NUMBERS, readBase, readSum, SUM_NUMBERS, writeBase, writeSum } from "./meter-numbers.js";
 import type { MeterWindow } from "./meter-window.js";
 import { usualSettings } from "./page-window.js";
@@ -73,37 +74,32 @@ export function loadRare(rare: RareState, window: MeterWindow): void {
   window.spilled = rare.spilled;
 }
 
-/** The rare states of a shard as doubles: per meter its number, how many sums follow, its numbers, the sums. */
-export function encodeRare(rares: ReadonlyMap<number, RareState>): Uint8Array {
-  let length = 0;
-  for (const rare of rares.values()) length += 2 + RARE_NUMBERS + rare.spilled.length * SUM_NUMBERS;
-  const doubles = new Float64Array(length);
-  let at = 0;
-  for (const [meter, rare] of rares) {
-    doubles.set([meter, rare.spilled.length, ...rare.numbers], at);
-    at += 2 + RARE_NUMBERS;
-    for (const sum of rare.spilled) {
-      writeSum(sum, doubles, at);
-      at += SUM_NUMBERS;
-    }
-  }
-  return new Uint8Array(doubles.buffer);
+/** Doubles that `writeRare` writes. */
+export function rareLength(rare: RareState): number {
+  return 1 + RARE_NUMBERS + rare.spilled.length * SUM_NUMBERS;
 }
 
-export function decodeRare(bytes: Uint8Array): Map<number, RareState> {
-  const doubles = new Float64Array(bytes.slice().buffer);
-  const rares = new Map<number, RareState>();
-  for (let at = 0; at < doubles.length; ) {
-    const rare = new RareState();
-    const count = doubles[at + 1]!;
-    rare.numbers.set(doubles.subarray(at + 2, at + 2 + RARE_NUMBERS));
-    rares.set(doubles[at]!, rare);
-    at += 2 + RARE_NUMBERS;
-    for (let i = 0; i < count; i++, at += SUM_NUMBERS) {
-      const sum = new PeriodSum();
-      readSum(sum, doubles, at);
-      rare.spilled.push(sum);
-    }
+/** Writes how many sums follow, the numbers, and the sums. */
+export function writeRare(rare: RareState, out: RecordWriter): void {
+  out.push(rare.spilled.length);
+  out.pushAll(rare.numbers);
+  for (const sum of rare.spilled) {
+    writeSum(sum, sumNumbers, 0);
+    out.pushAll(sumNumbers);
   }
-  return rares;
+}
+
+const sumNumbers = new Float64Array(SUM_NUMBERS);
+
+/** Reads what `writeRare` wrote; returns where it ends. */
+export function readRare(rare: RareState, doubles: Float64Array, from: number): number {
+  const count = doubles[from]!;
+  let at = from + 1 + RARE_NUMBERS;
+  rare.numbers.set(doubles.subarray(from + 1, at));
+  for (let i = 0; i < count; i++, at += SUM_NUMBERS) {
+    const sum = new PeriodSum();
+    readSum(sum, doubles, at);
+    rare.spilled.push(sum);
+  }
+  return at;
 }

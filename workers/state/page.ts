@@ -1,5 +1,8 @@
 import type { PeriodSum } from "../kernels/period-sum.js";
 
+/** An array with a slot for each meter of a page. */
+export type Column = Float64Array | Uint32Array | Uint8Array;
+
 /**
  * The state of so many meters as arrays, a slot each. Zero bytes are an unused slot, so that memory that no meter
  * uses is never touched. Times are epoch milliseconds, 0: none.
@@ -70,7 +73,7 @@ export class MeterPage {
    * All arrays but the settings, whose numbers are the book's own, in an order that depends only on which are there. Their bytes are the
    * page's part of a snapshot.
    */
-  columns(): (Float64Array | Uint32Array | Uint8Array)[] {
+  columns(): Column[] {
     return [
       this.firstTs,
       this.status,
