@@ -1,8 +1,11 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { MeterstormError, messageOf } from "./base/errors.js";
 import { type Layout, type Place, spreadIn } from "./base/home.js";
 import { writeDurably } from "./base/write-durably.js";
+
+/** Names the directories of shards that were moved. */
+const LAYOUT = /^layout-\d+$/;
 
 /** What a data directory remembers of the engine that it belongs to. */
 export interface Identity {
@@ -124,8 +127,11 @@ export function knownIdentity(directory: string): Identity | null {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw unreadable(path, messageOf(error));
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw unreadable(path, messageOf(error));
+    // Which of them counts nobody else knows, and what does not count is removed.
+    if (existsSync(directory) && readdirSync(directory).some((name) => LAYOUT.test(name)))
+      throw unreadable(path, "it is missing, though shards were moved here");
+    return null;
   }
   const identity = parseIdentity(text, path);
   if (identity.format !== 1 && identity.format !== 2) {
@@ -177,7 +183,7 @@ function moveBetween(directory: string, identity: Identity, shards: number, spre
 /** What a move left behind: the shards as they were before one that is over, as they were to be after one that was cut short. */
 function removeOthers(directory: string, generation: number): void {
   for (const name of readdirSync(directory)) {
-    const isOther = /^layout-\d+$/.test(name) ? name !== `layout-${generation}` : generation > 0 && /^shard-\d+$/.test(name);
+    const isOther = LAYOUT.test(name) ? name !== `layout-${generation}` : generation > 0 && /^shard-\d+$/.test(name);
     if (isOther) rmSync(join(directory, name), { recursive: true, force: true });
   }
 }
