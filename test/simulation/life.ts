@@ -1,10 +1,10 @@
 import type { Clock, Timer } from "../../engine/base/clock.js";
 import type { Disk } from "../../engine/base/disk.js";
 import type { MeterstormError } from "../../engine/base/errors.js";
+import type { TenantPlan } from "../../engine/base/settings.js";
 import { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import { type OpenOptions, type OpenShard, openShard } from "../../workers/loop/open-shard.js";
 import type { SimClock } from "../support/sim-clock.js";
-import { plans } from "./plans.js";
 import type { SimNetwork } from "./sim-network.js";
 import type { SimStore, StoreMood } from "./sim-store.js";
 
@@ -53,6 +53,10 @@ export interface LifeOptions {
   keepMs: number;
   journalMaxBytes: number;
   sizes: NonNullable<OpenOptions["sizes"]>;
+  /** What the configuration says as the process starts. */
+  plans: readonly TenantPlan[];
+  /** Called once the shard is open. */
+  onOpen?(shard: OpenShard): void;
   wrong: Wrong;
 }
 
@@ -80,6 +84,7 @@ export class Life {
       (shard) => {
         if (!this.alive) return;
         this.#opened();
+        this.#options.onOpen?.(shard);
         this.#options.wrong.opened?.(shard);
         this.shard = shard;
         shard.loop.start();
@@ -98,7 +103,7 @@ export class Life {
   }
 
   #open(): Promise<OpenShard> {
-    const { clock, disk, store, network, ack, keepMs, journalMaxBytes, sizes, wrong } = this.#options;
+    const { clock, disk, store, network, ack, keepMs, journalMaxBytes, sizes, plans, wrong } = this.#options;
     const isAlive = () => this.alive;
     const options: OpenOptions = {
       clock: new LifeClock(clock, isAlive),
