@@ -25,6 +25,8 @@ const CONSOLE = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 const PAGES: Record<string, { file: string; type: string }> = {
   "/": { file: "console.html", type: "text/html; charset=utf-8" },
   "/console.js": { file: "console.js", type: "text/javascript; charset=utf-8" },
+  "/console-alerts.js": { file: "console-alerts.js", type: "text/javascript; charset=utf-8" },
+  "/console-parts.js": { file: "console-parts.js", type: "text/javascript; charset=utf-8" },
   "/console.css": { file: "console.css", type: "text/css; charset=utf-8" },
 };
 const MOST_METERS = 1000;
