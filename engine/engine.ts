@@ -289,6 +289,7 @@ class Node implements Engine {
       tickets: this.#tickets,
       rules: (tenant) => this.#changes.rules(tenant),
       say: (tenant, id, rule) => this.#changes.say(tenant, id, rule),
+      webhooks: this.#notifier,
     });
     this.#server = await listen(this.#config.listen.host, this.#config.listen.port, {
       upgrade: upgradesAt({

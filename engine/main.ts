@@ -11,6 +11,7 @@ import { addLoadCommand } from "./commands/load.js";
 import { addReplayCommand } from "./commands/replay.js";
 import { addRulesCommand } from "./commands/rules.js";
 import { addServeCommand } from "./commands/serve.js";
+import { addWebhooksCommand } from "./commands/webhooks.js";
 import { ROLES, type Role } from "./config/schema.js";
 
 const io = {
@@ -46,4 +47,5 @@ addReplayCommand(program);
 addExplainCommand(program, io);
 addRulesCommand(program, io);
 addDoctorCommand(program, io);
+addWebhooksCommand(program, io);
 await program.parseAsync();

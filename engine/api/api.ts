@@ -19,11 +19,14 @@ import { choice, count, range } from "./parameters.js";
 import { consumptionJson, incidentsJson, readingsJson } from "./rows.js";
 import { MAX_RULE_BYTES, type RulesOptions, rulesAnswer } from "./rules.js";
 import type { ShardQueries } from "./shard-queries.js";
+import { type WebhooksOptions, webhooksAnswer } from "./webhooks.js";
 
 const CONSOLE = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 const PAGES: Record<string, { file: string; type: string }> = {
   "/": { file: "console.html", type: "text/html; charset=utf-8" },
   "/console.js": { file: "console.js", type: "text/javascript; charset=utf-8" },
+  "/console-alerts.js": { file: "console-alerts.js", type: "text/javascript; charset=utf-8" },
+  "/console-parts.js": { file: "console-parts.js", type: "text/javascript; charset=utf-8" },
   "/console.css": { file: "console.css", type: "text/css; charset=utf-8" },
 };
 const MOST_METERS = 1000;
@@ -36,7 +39,7 @@ export interface Readiness {
   degraded: string[];
 }
 
-export interface ApiOptions extends RulesOptions {
+export interface ApiOptions extends RulesOptions, WebhooksOptions {
   authenticate(authorization: string | undefined): Identity | null;
   plan(tenant: string): TenantPlan | undefined;
   /** The shards in which the tenant's meters may be. */
@@ -83,6 +86,7 @@ export class Api {
     }
     if (path === "/v1/tickets") return method === "POST" ? this.#ticket(request) : wrongMethod("POST");
     if (path === "/v1/rules" || path.startsWith("/v1/rules/")) return this.#rules(request);
+    if (path === "/v1/webhooks" || path.startsWith("/v1/webhooks/")) return this.#webhooks(request);
     if (method !== "GET" && method !== "HEAD") return wrongMethod("GET");
     const page = PAGES[path];
     if (page !== undefined) return pageAnswer(page);
@@ -119,6 +123,12 @@ export class Api {
     const id = part === undefined ? null : decodePart(part);
     if (rest.length > 0 || (part !== undefined && (id === null || id === ""))) return notFound(request.path);
     return rulesAnswer(this.#options, identity, id, request);
+  }
+
+  async #webhooks(request: HttpRequest): Promise<HttpAnswer> {
+    const identity = this.#options.authenticate(request.authorization);
+    if (identity === null) return unauthorizedAnswer();
+    return (await webhooksAnswer(this.#options, identity, request)) ?? notFound(request.path);
   }
 
   async #query(request: HttpRequest): Promise<HttpAnswer> {

@@ -1,5 +1,8 @@
 // The console: a client's meters and alerts as they move. It asks only what the public queries answer.
 
+import { LiveAlerts } from "./console-alerts.js";
+import { ask, byId, element, figure, Refused, utc } from "./console-parts.js";
+
 const EVERY_MS = 1000;
 const SPARK_SAMPLES = 60;
 const PAGE = 50;
@@ -8,28 +11,17 @@ const SVG = "http://www.w3.org/2000/svg";
 const SPANS = { hour: 48 * 3_600_000, day: 21 * 86_400_000, month: 400 * 86_400_000 };
 const KEPT = "meterstorm-token";
 
-const byId = (id) => document.getElementById(id);
-const state = { token: "", selected: "", period: "day", shown: PAGE, last: null, samples: [], timer: 0, rows: new Map() };
-
-class Refused extends Error {}
-
-async function ask(path, asText = false) {
-  const response = await fetch(path, { headers: state.token === "" ? {} : { authorization: `Bearer ${state.token}` } });
-  if (response.ok) return asText ? response.text() : response.json();
-  const message = await response.json().then(
-    (body) => body.error?.message,
-    () => "",
-  );
-  if (response.status === 401 || response.status === 403) throw new Refused(message || `refused with ${response.status}`);
-  throw new Error(message || `the engine answered ${response.status}`);
-}
-
-function element(tag, properties = {}, ...children) {
-  const node = document.createElement(tag);
-  Object.assign(node, properties);
-  node.append(...children);
-  return node;
-}
+const state = {
+  token: "",
+  selected: "",
+  period: "day",
+  shown: PAGE,
+  last: null,
+  samples: [],
+  timer: 0,
+  rows: new Map(),
+  alerts: null,
+};
 
 function drawn(tag, attributes, ...children) {
   const node = document.createElementNS(SVG, tag);
@@ -42,8 +34,6 @@ const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const aligned = new Intl.NumberFormat("en", { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 const inColumn = (value) => (value === null || value === undefined ? "–" : aligned.format(value));
-const figure = (value) => (value === null || value === undefined ? "–" : plain.format(value));
-const utc = (ts) => ts.slice(0, 16).replace("T", " ");
 
 /* The entrance */
 
@@ -57,11 +47,16 @@ function enter(token) {
   byId("console").hidden = false;
   byId("leave").hidden = false;
   clearTimeout(state.timer);
+  state.alerts?.stop();
+  state.alerts = new LiveAlerts(state.token, leave);
+  state.alerts.start();
   void refresh();
 }
 
 function leave(reason) {
   clearTimeout(state.timer);
+  state.alerts?.stop();
+  state.alerts = null;
   state.token = "";
   sessionStorage.removeItem(KEPT);
   byId("client").textContent = "";
@@ -74,26 +69,25 @@ function leave(reason) {
   byId("token").focus();
 }
 
-/* One round: everything that is shown, once */
+/* One round: everything that is shown but the alerts, once */
 
 async function refresh() {
   const { token } = state;
   try {
     const search = byId("search").value.trim();
-    const [metrics, meters, alerts] = await Promise.all([
-      ask("/metrics", true),
-      ask(`/v1/meters?limit=${state.shown + 1}&q=${encodeURIComponent(search)}`),
-      ask("/v1/alerts?limit=40"),
+    const [metrics, meters] = await Promise.all([
+      ask(token, "/metrics", { asText: true }),
+      ask(token, `/v1/meters?limit=${state.shown + 1}&q=${encodeURIComponent(search)}`),
     ]);
     if (token !== state.token) return;
     showRate(metrics);
     showMeters(meters, search);
-    showAlerts(alerts);
     await showChart();
     say("live", false);
   } catch (error) {
     if (token !== state.token) return;
     if (error instanceof Refused) return leave(error.message);
+    if (error instanceof TypeError) state.alerts?.doubt();
     say(error instanceof TypeError ? "The engine does not answer; trying again" : error.message, true);
   }
   if (token === state.token && token !== "" && !document.hidden) state.timer = setTimeout(refresh, EVERY_MS);
@@ -211,7 +205,7 @@ async function showChart() {
   const { last, kind, unit, running } = state.last;
   const read = Date.parse(last.ts);
   const path = `/v1/meters/${encodeURIComponent(selected)}/consumption`;
-  const rows = await ask(`${path}?period=${period}&from=${read - SPANS[period]}&to=${read + 1}`);
+  const rows = await ask(state.token, `${path}?period=${period}&from=${read - SPANS[period]}&to=${read + 1}`);
   if (selected !== state.selected || period !== state.period) return;
   const open = period === "month" ? undefined : running[period];
   const columns = rows.map((row) => ({ ...row, open: false }));
@@ -312,37 +306,6 @@ function detailOf(column, { unit, period, gauge }) {
   return `${when}: ${value}${range}${cover}${flags}`;
 }
 
-/* Alerts, the latest first */
-
-function showAlerts(incidents) {
-  const firing = incidents.filter((incident) => incident.state === "firing").length;
-  byId("firing").textContent = String(firing);
-  byId("firing-figure").classList.toggle("firing", firing > 0);
-  byId("quiet").hidden = incidents.length > 0;
-  const items = [...incidents]
-    .reverse()
-    .map(({ severity, rule, meter, state: now, ts, resolved, value, threshold }) =>
-      element(
-        "li",
-        { className: now === "firing" ? "" : "over" },
-        element("span", { className: `severity ${severity}`, textContent: severity }),
-        element(
-          "span",
-          { className: "what" },
-          element("b", { textContent: rule }),
-          threshold === null ? ` on ${meter}` : ` on ${meter}: ${figure(value)} (limit ${figure(threshold)})`,
-        ),
-        element(
-          "span",
-          { className: "when" },
-          utc(ts),
-          resolved === null ? element("span", { className: "lasting", textContent: " lasting" }) : ` – ${utc(resolved).slice(5)}`,
-        ),
-      ),
-    );
-  byId("alerts").replaceChildren(...items);
-}
-
 /* Wiring */
 
 byId("entrance").addEventListener("submit", (event) => {
@@ -364,8 +327,11 @@ for (const button of document.querySelectorAll("[data-period]")) {
 }
 document.addEventListener("visibilitychange", () => {
   clearTimeout(state.timer);
-  if (!document.hidden && state.token !== "") void refresh();
+  if (document.hidden || state.token === "") return;
+  state.alerts?.hurry();
+  void refresh();
 });
+window.addEventListener("online", () => state.alerts?.hurry());
 
 /** A token in the address is taken out of it at once, so that it is neither bookmarked nor shared. */
 function tokenOfAddress() {

@@ -2,6 +2,7 @@ import type { Clock, Timer } from "../base/clock.js";
 import type { DeadLetter, DeadReason } from "./dead-letters.js";
 import type { Answer, Endpoint } from "./endpoint.js";
 import type { QueueRecord } from "./records.js";
+import type { ChannelState } from "./redelivery.js";
 import { type NotifyLog, originOf, type Webhook } from "./transition.js";
 import { type Item, Waiting } from "./waiting.js";
 
@@ -64,6 +65,7 @@ export class Channel {
   #closed = false;
   #overflowSaidMs = Number.NEGATIVE_INFINITY;
   #overflows = 0;
+  #heldBack = 0;
 
   /** `failing` is what is remembered of attempts before: how many failed in a row, and before when, epoch ms, none is made. */
   constructor(options: ChannelOptions, failing: { attempts: number; until: number } | undefined) {
@@ -94,6 +96,22 @@ export class Channel {
   items(): Item[] {
     const rest = this.#waiting.items();
     return this.#current === null ? rest : [this.#current, ...rest];
+  }
+
+  /** `failure` is empty where none has been since the start. */
+  state(): ChannelState {
+    const failing = this.failing();
+    const [oldest] = this.items();
+    return {
+      ...{ waiting: this.waiting, oldestMs: oldest?.at ?? null, attempts: this.#attempts, failure: this.#failure },
+      ...{ nextMs: failing?.until ?? null, heldBack: this.#heldBack },
+    };
+  }
+
+  /** Somebody says that it may work now. */
+  tryNow(): void {
+    this.#notBeforeMs = Math.min(this.#notBeforeMs, this.#options.clock.monotonicMs());
+    this.#pump();
   }
 
   /** Failed attempts in a row, and before when, epoch ms, no other one is made. */
@@ -265,6 +283,7 @@ export class Channel {
 
   #leaveOut(older: Item, newer: Item): void {
     this.#options.counts.heldBack++;
+    this.#heldBack++;
     this.#options.append({ k: "newer", id: older.id, by: newer.id, to: this.id });
   }
 }

@@ -2,16 +2,17 @@ import type { AlertTransition } from "../base/alert-transition.js";
 import type { Clock } from "../base/clock.js";
 import { systemClock } from "../base/clock.js";
 import type { Disk } from "../base/disk.js";
-import { invariant } from "../base/errors.js";
+import { invariant, MeterstormError } from "../base/errors.js";
 import { limits } from "../base/limits.js";
 import { nodeDisk } from "../base/node-disk.js";
 import { Channel, type DeliveryCounts, type NotifyTiming } from "./channel.js";
-import { type DeadLetterBounds, DeadLetters } from "./dead-letters.js";
+import { type DeadLetter, type DeadLetterBounds, DeadLetters } from "./dead-letters.js";
 import { type Endpoint, HttpEndpoint } from "./endpoint.js";
 import { QueueLog } from "./queue-log.js";
 import { foldRecords, type QueueState, type WaitingEntry } from "./queue-state.js";
 import type { QueueRecord } from "./records.js";
 import { recoverQueue } from "./recovery.js";
+import { type Redelivered, Redelivery, type WebhookState } from "./redelivery.js";
 import { RememberedKeys } from "./remembered-keys.js";
 import { type NotifyLog, type Webhook, webhookId } from "./transition.js";
 
@@ -72,6 +73,8 @@ const BOUNDS: NotifyBounds = {
   files: limits.deadLetterFiles,
 };
 const KEYS_PER_RECORD = 500;
+/** For who waits for an answer. */
+const FLUSH_MS = 5_000;
 
 /**
  * Delivers alert transitions to webhooks, each at least once: what it has taken is on its own disk until a webhook has it or it has
@@ -85,6 +88,8 @@ export class Notifier {
   readonly #channels = new Map<string, Channel>();
   readonly #counts = new Map<string, DeliveryCounts>();
   readonly #keys: RememberedKeys;
+  readonly #letters: DeadLetters;
+  readonly #redelivery: Redelivery;
   #log: QueueLog | null = null;
   #lastId = 0;
   #closed = false;
@@ -95,6 +100,14 @@ export class Notifier {
     this.#disk = options.disk ?? nodeDisk;
     this.#bounds = { ...BOUNDS, ...options.bounds };
     this.#keys = new RememberedKeys(this.#bounds.keys);
+    this.#letters = new DeadLetters(this.#disk, options.directory, this.#bounds);
+    this.#redelivery = new Redelivery({
+      ...{ letters: this.#letters, log: options.log },
+      webhooks: (tenant) => options.webhooks(tenant),
+      state: (webhook) => this.#channels.get(webhook)?.state() ?? null,
+      flush: () => this.#flushSoon(),
+      take: (tenant, webhook, letters) => this.#takeAgain(tenant, webhook, letters),
+    });
   }
 
   /** Goes on with what waits since the last run. Throws MeterstormError `notify_version`, or the disk's own error. */
@@ -107,7 +120,7 @@ export class Notifier {
     this.#log = new QueueLog({
       ...{ disk: this.#disk, clock: this.#clock, directory, log, generation, replaces: files },
       growthBytes: this.#bounds.growthBytes,
-      deadLetters: new DeadLetters(this.#disk, directory, this.#bounds),
+      deadLetters: this.#letters,
       state: () => this.#state(),
     });
     this.#restore(foldRecords(records));
@@ -149,6 +162,16 @@ export class Notifier {
     void this.#log?.flush();
   }
 
+  /** See Redelivery. */
+  list(tenant: string): Promise<WebhookState[]> {
+    return this.#redelivery.list(tenant);
+  }
+
+  /** See Redelivery. */
+  redeliver(tenant: string, webhook: string | null): Promise<Redelivered[] | null> {
+    return this.#redelivery.redeliver(tenant, webhook);
+  }
+
   stats(): NotifierStats {
     const tenants: Record<string, TenantDelivery> = {};
     for (const [tenant, counts] of this.#counts) tenants[tenant] = { ...counts, waiting: 0, failing: 0 };
@@ -183,6 +206,38 @@ export class Notifier {
         resolve();
       });
     });
+  }
+
+  async #flushSoon(): Promise<void> {
+    const queue = this.#log;
+    if (queue === null || this.#closed) throw new MeterstormError("busy", "the engine starts or ends; ask again in a moment");
+    let isSafe = false;
+    const flushed = queue.flush().then(() => {
+      isSafe = true;
+    });
+    if (queue.trouble === "") await this.#within(FLUSH_MS, flushed);
+    if (isSafe) return;
+    const why = queue.trouble === "" ? `it took longer than ${FLUSH_MS / 1000} s` : queue.trouble;
+    throw new MeterstormError("notify_disk", `the engine's disk does not take what webhooks wait for: ${why}`);
+  }
+
+  #takeAgain(tenant: string, webhook: Webhook, letters: readonly DeadLetter[]): number {
+    const channel = this.#channel(tenant, webhook);
+    const waiting = new Set(channel.items().map(({ transition: { key } }) => key));
+    let taken = 0;
+    for (const { transition, heldBack } of letters) {
+      // What a crash has left in both places waits already.
+      if (!waiting.has(transition.key)) {
+        if (!this.#hasRoom(channel)) break;
+        const item = { id: ++this.#lastId, at: this.#clock.nowMs(), transition };
+        this.#keys.add(transition.key);
+        this.#log!.append({ k: "entry", ...item, to: [channel.id], held: { [channel.id]: heldBack } });
+        channel.take({ ...item, heldBack });
+      }
+      taken++;
+    }
+    channel.tryNow();
+    return taken;
   }
 
   #restore({ entries, failing, keys, lastId }: QueueState): void {

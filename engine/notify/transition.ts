@@ -26,6 +26,12 @@ export function originOf(url: string): string {
   }
 }
 
+/** A webhook's address as it may be shown: its scheme, host and port, and that there is more. */
+export function shownAddress(url: string): string {
+  const origin = originOf(url);
+  return [origin, `${origin}/`].includes(url) ? origin : `${origin}/…`;
+}
+
 /** Lines for the operator's log. */
 export interface NotifyLog {
   info(message: string): void;

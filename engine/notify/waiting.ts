@@ -91,13 +91,19 @@ export class Waiting {
       incidents = new Map();
       this.#held.set(rule, incidents);
     }
-    const older = incidents.get(incident);
-    if (older === undefined) this.#heldCount++;
+    const held = incidents.get(incident);
+    // A dead letter that is sent again may be older than what came since: that must not be left out for it.
+    if (held !== undefined && item.transition.ts < held.transition.ts) this.#leaveOut(item, held);
     else {
-      item.heldBack += older.heldBack + 1;
-      this.#leftOut(older, item);
+      if (held === undefined) this.#heldCount++;
+      else this.#leaveOut(held, item);
+      incidents.set(incident, item);
     }
-    incidents.set(incident, item);
+  }
+
+  #leaveOut(older: Item, newer: Item): void {
+    newer.heldBack += older.heldBack + 1;
+    this.#leftOut(older, newer);
   }
 
   #shift(): Item {

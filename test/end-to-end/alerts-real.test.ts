@@ -23,10 +23,30 @@ const STORED_WITHIN_MS = 180_000;
 
 interface Site {
   readonly datalogger: string;
-  readonly series: readonly Recorded[];
+  readonly series: readonly Pick<Recorded, "meter" | "settings" | "readings">[];
   /** Which part of what was recorded is sent: long enough for three changes of the clock. */
   readonly from: number;
   readonly to: number;
+}
+
+/** Readings after which the register begins anew, and such as are a unit behind the one before for once. */
+const RESET_EVERY = 97;
+const BEHIND_EVERY = 61;
+
+/** A recorded register of hundredths that loses what it had counted now and then, and now and then shows a little less than before. */
+function faulty(meter: string, { settings, readings }: Recorded): Site["series"][number] {
+  const units = readings.map(({ value }) => Math.round(value * 100));
+  let lost = 0;
+  const shown = units.map((is, i) => {
+    if (i % RESET_EVERY === RESET_EVERY - 1) lost = is;
+    const isBehind = i % BEHIND_EVERY === BEHIND_EVERY - 1 && i % RESET_EVERY > 0 && i % RESET_EVERY < RESET_EVERY - 2;
+    return isBehind && units[i - 1]! > lost ? units[i - 1]! - lost - 1 : is - lost;
+  });
+  return {
+    settings: { ...settings, match: meter },
+    meter,
+    readings: readings.map(({ ts }, i) => ({ meter, ts, value: shown[i]! / 100 })),
+  };
 }
 
 const SITES: readonly Site[] = [
@@ -44,6 +64,7 @@ const SITES: readonly Site[] = [
     series: [
       recordedEnergy("chicago-electricity-hourly.csv", "America/Chicago", 2),
       recordedEnergy("chicago-gas-hourly.csv", "America/Chicago", 2),
+      faulty("faulty-gas", recordedEnergy("chicago-gas-hourly.csv", "America/Chicago", 2)),
     ],
     from: Date.UTC(2016, 2, 1),
     to: Date.UTC(2017, 2, 20),
@@ -51,7 +72,7 @@ const SITES: readonly Site[] = [
 ];
 
 /** With a `maxRate` a reading counts as soon as it is there; without one the next has to settle it, and time may pass before that does. */
-const BOUNDED: ReadonlySet<string> = new Set(["uk-electricity", "chicago-gas"]);
+const BOUNDED: ReadonlySet<string> = new Set(["uk-electricity", "chicago-gas", "faulty-gas"]);
 
 /** A transition as it is compared; the rest of its row are ids. */
 type Transition = [ts: number, state: "firing" | "resolved", value: number | null, severity: string, threshold: number];

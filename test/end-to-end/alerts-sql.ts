@@ -150,6 +150,15 @@ function frost(dialect: Dialect): string {
     SELECT t, h, amount FROM moments JOIN levels ON levels.t = moments.moment ORDER BY t, h DESC`;
 }
 
+/** What a register shows less than before: more than two steps less is a new count, up to two steps it stood still. The next reading ends it. */
+function flagged(meter: string, condition: string): (dialect: Dialect) => string {
+  return (dialect) => `
+    WITH said AS (
+      SELECT t, 0.0 AS amount, CASE WHEN ${condition} THEN 1.0 ELSE 0.0 END AS s FROM (${moved(dialect, meter, 100)})
+    ), ${CHANGES}
+    SELECT t, h, NULL AS amount FROM steps WHERE ${CHANGED} ORDER BY t, h DESC`;
+}
+
 const EVERY_DAY = [1, 2, 3, 4, 5, 6, 7];
 
 export const ASKED: readonly AskedRule[] = [
@@ -202,5 +211,15 @@ export const ASKED: readonly AskedRule[] = [
     },
     meter: "chicago-gas",
     sql: nights("chicago-gas", "America/Chicago", 100, 0.05, { from: 23, to: 5, days: [5, 6] }),
+  },
+  {
+    rule: { id: "reset", meters: "faulty-*", on: "flag", flag: "RESET", severity: "critical" },
+    meter: "faulty-gas",
+    sql: flagged("faulty-gas", "d < -2"),
+  },
+  {
+    rule: { id: "behind", meters: "faulty-*", on: "flag", flag: "BACKWARD", severity: "info" },
+    meter: "faulty-gas",
+    sql: flagged("faulty-gas", "d < 0 AND d >= -2"),
   },
 ];

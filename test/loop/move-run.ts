@@ -113,7 +113,7 @@ class MoveRun implements Watcher {
     moved.frames = this.#fleet.reduce((sum, { frames }) => sum + frames.length, 0);
     moved.resent = this.#fleet.reduce((sum, { resent }) => sum + resent, 0);
     moved.lateMeters = this.#store.lateMeters.size;
-    moved.rows = await checkRows(this.#store, this.#fleet, this.#told, clients);
+    moved.rows = await checkRows(this.#store, this.#fleet, this.#told, { first: clients, changes: [], left: new Set() });
     moved.alerts = this.#told.size;
     checkTimedAlerts(this.#store);
     return moved;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { AlertTransition } from "../../engine/base/alert-transition.js";
 import type { Clock } from "../../engine/base/clock.js";
 import type { Disk } from "../../engine/base/disk.js";
+import type { MeterstormError } from "../../engine/base/errors.js";
 import type { DeadLetter } from "../../engine/notify/dead-letters.js";
 import type { Endpoint } from "../../engine/notify/endpoint.js";
 import { Notifier } from "../../engine/notify/notifier.js";
@@ -25,6 +26,8 @@ export interface RunResult {
   repeated: number;
   leftOut: number;
   dead: number;
+  /** Dead letters that were said to wait again. */
+  redelivered: number;
 }
 
 const directory = "notify";
@@ -58,11 +61,14 @@ class CrashRun {
   readonly #webhooks: Webhook[];
   readonly #giveUpMs: number;
   readonly #growthBytes: number;
+  readonly #mostWaiting: number;
+  /** In the end all dead letters are sent again. */
+  readonly #letsNobodyRest: boolean;
   readonly #transitions: AlertTransition[] = [];
   /** Keys that the notifier has said are safe. */
   readonly #safe = new Set<string>();
   readonly #received = new Map<string, Received[]>(URLS.map((url) => [url, []]));
-  readonly #result: RunResult = { crashes: 0, kills: 0, deliveries: 0, repeated: 0, leftOut: 0, dead: 0 };
+  readonly #result: RunResult = { crashes: 0, kills: 0, deliveries: 0, repeated: 0, leftOut: 0, dead: 0, redelivered: 0 };
   #disk: SimDisk;
   #failureRate: number;
 
@@ -76,6 +82,8 @@ class CrashRun {
     this.#giveUpMs = random.pick([20_000, DAY_MS, DAY_MS]);
     this.#growthBytes = random.pick([300, 2000, 100_000]);
     this.#failureRate = random.pick([0, 0.3, 0.8]);
+    this.#mostWaiting = this.#giveUpMs < DAY_MS ? random.pick([5, 1000]) : 1000;
+    this.#letsNobodyRest = random.chance(0.5);
   }
 
   async all(): Promise<RunResult> {
@@ -110,7 +118,7 @@ class CrashRun {
       webhooks: () => this.#webhooks,
       log: { info: () => undefined, warn: () => undefined },
       timing: { giveUpMs: this.#giveUpMs },
-      bounds: { growthBytes: this.#growthBytes, fileBytes: 500, files: 1000 },
+      bounds: { growthBytes: this.#growthBytes, waiting: this.#mostWaiting, fileBytes: 500, files: 1000 },
       endpoint: ({ url }) => {
         const endpoint = this.#endpoint(url, alive);
         return this.#options.endpoint?.(endpoint) ?? endpoint;
@@ -173,9 +181,21 @@ class CrashRun {
     const dice = random.int(100);
     if (dice < 50) for (let i = random.int(4); i >= 0; i--) this.#tellNew(notifier);
     else if (dice < 75) await turns(random.int(30));
+    else if (dice < 80) void this.#redeliver(notifier);
     else if (dice < 92) this.#clock.advance(random.pick([100, 1000, 10_000, 61_000]));
     else if (dice < 98) this.#disk.failNext(random.pick(["sync", "append", "create", "syncDirectory"]), random.int(2));
     else this.#disk.capacityBytes = this.#disk.usedBytes() + random.int(2000);
+  }
+
+  /** How many wait again; 0 also where it fails. */
+  async #redeliver(notifier: Notifier): Promise<number> {
+    const results = await notifier.redeliver("acme", null).catch((error: MeterstormError) => {
+      assert.match(error.code, /^(busy|notify_disk|dead_letters_unreadable)$/);
+      return [];
+    });
+    const count = results!.reduce((sum, { redelivered }) => sum + redelivered, 0);
+    this.#result.redelivered += count;
+    return count;
   }
 
   #end(): void {
@@ -192,7 +212,13 @@ class CrashRun {
     for (let round = 0; round < 500; round++) {
       await turns(200);
       const waiting = Object.values(notifier.stats().tenants).some((tenant) => tenant.waiting > 0);
-      if (!waiting && this.#transitions.every(({ key }) => this.#safe.has(key))) return;
+      if (!waiting && this.#transitions.every(({ key }) => this.#safe.has(key))) {
+        if (!this.#letsNobodyRest) return;
+        const again = this.#redeliver(notifier);
+        await turns(500);
+        this.#clock.advance(1000);
+        if ((await again) === 0) return;
+      }
       this.#clock.advance(10_000);
     }
     assert.fail("something still waits");
@@ -215,6 +241,7 @@ class CrashRun {
         this.#result.leftOut++;
       }
       this.#result.dead += letters.length;
+      if (this.#letsNobodyRest) assert.deepEqual(letters, []);
       // What was given up is tried again where a crash came before that was written down.
       if (this.#giveUpMs < DAY_MS) continue;
       assert.deepEqual(letters, []);

@@ -71,14 +71,17 @@ function lifo(endpoint: Endpoint): Endpoint {
 
 describe("webhooks under crashes", () => {
   it(`reach everybody at least once and in order in ${seeds} histories of crashes, kills, failing disks and endpoints`, async () => {
-    const sum = { crashes: 0, kills: 0, deliveries: 0, repeated: 0, leftOut: 0, dead: 0 };
+    const sum = { crashes: 0, kills: 0, deliveries: 0, repeated: 0, leftOut: 0, dead: 0, redelivered: 0 };
     for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
       const result = await crashRun(seed);
       for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += result[name];
     }
     // The histories must have had something in them, and no more is sent twice than has to be.
     assert.ok(sum.crashes > seeds && sum.kills > seeds / 2, JSON.stringify(sum));
-    assert.ok(sum.deliveries > 20 * seeds && sum.leftOut > seeds && sum.dead > seeds / 2, JSON.stringify(sum));
+    assert.ok(
+      sum.deliveries > 20 * seeds && sum.leftOut > seeds && sum.dead > seeds / 2 && sum.redelivered > seeds,
+      JSON.stringify(sum),
+    );
     assert.ok(sum.repeated > seeds / 10 && sum.repeated < sum.deliveries / 4, JSON.stringify(sum));
   });
 

@@ -68,8 +68,15 @@ export class Stage {
 
   deadLetters(): DeadLetter[] {
     const files = this.disk.paths().filter((path) => path.includes("dead-letters"));
-    const text = files.map((path) => Buffer.from(this.disk.bytes(path)).toString("utf8")).join("");
-    return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as DeadLetter]));
+    const text = files.map((path) => Buffer.from(this.disk.bytes(path)).toString("utf8")).join("\n");
+    return text.split("\n").flatMap((line) => {
+      try {
+        return [JSON.parse(line) as DeadLetter];
+      } catch {
+        // Nothing between two files, or what a crash has torn: what stood there is in another one.
+        return [];
+      }
+    });
   }
 
   deadKeys(): [string, string][] {

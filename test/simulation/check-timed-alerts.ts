@@ -39,7 +39,7 @@ export function checkTimedAlerts(store: SimStore): number {
       );
       endedAt = overAt;
     }
-    if (series.includes(`/${NEVER_SEEN}/`)) assert.equal(ofSeries.size, 1, `${series} was missed ${ofSeries.size} times`);
+    if (series.includes(`/${NEVER_SEEN}`)) assert.equal(ofSeries.size, 1, `${series} was missed ${ofSeries.size} times`);
   }
   return rows;
 }

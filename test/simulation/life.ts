@@ -5,7 +5,6 @@ import type { TenantPlan } from "../../engine/base/settings.js";
 import { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import { type OpenOptions, type OpenShard, openShard } from "../../workers/loop/open-shard.js";
 import type { SimClock } from "../support/sim-clock.js";
-import { plans } from "./plans.js";
 import type { SimNetwork } from "./sim-network.js";
 import type { SimStore, StoreMood } from "./sim-store.js";
 
@@ -54,9 +53,11 @@ export interface LifeOptions {
   keepMs: number;
   journalMaxBytes: number;
   sizes: NonNullable<OpenOptions["sizes"]>;
+  /** What the configuration says as the process starts. */
+  plans: readonly TenantPlan[];
+  /** Called once the shard is open. */
+  onOpen?(shard: OpenShard): void;
   wrong: Wrong;
-  /** Where they are not those of all simulations. */
-  clients?: readonly TenantPlan[];
 }
 
 /** One life of the engine's process, from its start to its death. */
@@ -83,6 +84,7 @@ export class Life {
       (shard) => {
         if (!this.alive) return;
         this.#opened();
+        this.#options.onOpen?.(shard);
         this.#options.wrong.opened?.(shard);
         this.shard = shard;
         shard.loop.start();
@@ -101,7 +103,7 @@ export class Life {
   }
 
   #open(): Promise<OpenShard> {
-    const { clock, disk, store, network, ack, keepMs, journalMaxBytes, sizes, wrong, clients = plans } = this.#options;
+    const { clock, disk, store, network, ack, keepMs, journalMaxBytes, sizes, plans, wrong } = this.#options;
     const isAlive = () => this.alive;
     const options: OpenOptions = {
       clock: new LifeClock(clock, isAlive),
@@ -110,7 +112,7 @@ export class Life {
       output: new RingProducer(network.output),
       directory: "shard",
       name: "shard 0 of 1",
-      plans: clients,
+      plans,
       isHome: () => true,
       claims: null,
       splitTenants: new Set(),

@@ -6,49 +6,14 @@ import { SimDisk } from "../support/sim-disk.js";
 import { checkRows } from "./check-rows.js";
 import { checkTimedAlerts } from "./check-timed-alerts.js";
 import { type Circumstances, drawCircumstances, drawDataloggers } from "./circumstances.js";
+import { type Happened, nothingHappened } from "./happened.js";
 import { Life, type Wrong } from "./life.js";
+import { PlanChanges } from "./plan-changes.js";
+import { PlanEdits } from "./plan-edits.js";
+import { FIRST_TS } from "./plans.js";
 import type { SimDatalogger } from "./sim-datalogger.js";
 import { type Party, SimNetwork, type Watcher } from "./sim-network.js";
 import { GOOD_MOOD, SimStore } from "./sim-store.js";
-
-/** What happened in a run, or in many: proof that there was something to get wrong. */
-export interface Happened {
-  powerCuts: number;
-  kills: number;
-  stops: number;
-  /** Lives that ended because the journal could not be written. */
-  failures: number;
-  frames: number;
-  resent: number;
-  lateCommits: number;
-  alertsTold: number;
-  /** Alert transitions that were told again after a crash, though they were kept. */
-  toldAgain: number;
-  /** Alert transitions of rules that time alone moves too. */
-  timedAlerts: number;
-  /** Meters with inputs that a repair had to work in. */
-  lateMeters: number;
-  auditedDays: number;
-  rows: number;
-}
-
-export function nothingHappened(): Happened {
-  return {
-    powerCuts: 0,
-    kills: 0,
-    stops: 0,
-    failures: 0,
-    frames: 0,
-    resent: 0,
-    lateCommits: 0,
-    alertsTold: 0,
-    toldAgain: 0,
-    timedAlerts: 0,
-    lateMeters: 0,
-    auditedDays: 0,
-    rows: 0,
-  };
-}
 
 const HARMLESS = ["EIO", "ENOSPC", "journal_failed"];
 
@@ -77,6 +42,8 @@ class NodeRun implements Watcher {
   readonly #dataloggers: SimDatalogger[];
   readonly #circumstances: Circumstances;
   readonly #told = new Set<string>();
+  readonly #plans = new PlanChanges();
+  readonly #edits: PlanEdits;
   /** What the schedule picks from, each as often as its weight says; drawn anew for each run. */
   readonly #acts: Act[] = [];
   #disk: SimDisk;
@@ -91,6 +58,7 @@ class NodeRun implements Watcher {
     this.#disk = new SimDisk({ seed: random.u32(), maxTurns: random.int(4) });
     this.#store = new SimStore(new Random(random.u32()), this.#clock, this.#circumstances.settleMs);
     this.#dataloggers = drawDataloggers(random);
+    this.#edits = new PlanEdits(new Random(random.u32()));
     this.#life = this.#newLife();
     this.#drawActs();
     if (random.chance(0.7) || wrong.mood !== undefined) this.#changeMood();
@@ -118,6 +86,7 @@ class NodeRun implements Watcher {
     add(rare(2), () => this.#hurtDisk());
     add(some(0, 1), () => this.#die());
     add(rare(1), () => this.#stop());
+    add(rare(6), () => this.#changePlans());
     // While a request is under way: what becomes of it, nobody knows then.
     add(rare(3), () => {
       if (this.#store.isBusy) this.#die();
@@ -178,7 +147,10 @@ class NodeRun implements Watcher {
     this.#happened.lateCommits = this.#store.lateCommits;
     this.#happened.alertsTold = this.#told.size;
     this.#happened.lateMeters = this.#store.lateMeters.size;
-    this.#happened.rows = await checkRows(this.#store, this.#dataloggers, this.#told);
+    this.#happened.planChanges = this.#plans.taken.length;
+    this.#happened.planChangesByStart = this.#plans.byStart;
+    const changed = { changes: this.#plans.taken, left: this.#edits.left };
+    this.#happened.rows = await checkRows(this.#store, this.#dataloggers, this.#told, changed);
     this.#happened.timedAlerts = checkTimedAlerts(this.#store);
     return this.#happened;
   }
@@ -190,6 +162,8 @@ class NodeRun implements Watcher {
       store: this.#store,
       network: new SimNetwork(this.#clock, this.#circumstances.ringBytes, this),
       ...this.#circumstances,
+      plans: this.#plans.plans,
+      onOpen: (shard) => this.#plans.opened(shard),
       wrong: this.#wrong,
     });
     life.start();
@@ -243,6 +217,30 @@ class NodeRun implements Watcher {
       this.#clock.advance(Math.min(left, 50));
       await turns(this.#random.int(10));
     }
+  }
+
+  /** The file says something else and is read again; now and then all ends before a shard is told, or right after. */
+  #changePlans(): void {
+    const random = this.#random;
+    const { shard, failure } = this.#life;
+    if (shard === null || failure !== null || !this.#plans.isSure(shard.journal.durable)) return;
+    const newestTs = Math.max(FIRST_TS, ...this.#dataloggers.map(({ newestTs: ts }) => ts));
+    const plans = this.#edits.edited(this.#plans.plans, newestTs);
+    try {
+      shard.loop.check(plans);
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, "settings_changed", String(error));
+      this.#happened.planRefusals++;
+      return;
+    }
+    this.#plans.written(plans);
+    if (random.chance(0.2)) {
+      this.#die();
+      return;
+    }
+    shard.loop.adopt(plans);
+    this.#plans.adopted(shard);
+    if (random.chance(0.2)) this.#die();
   }
 
   #changeMood(): void {
@@ -312,6 +310,7 @@ class NodeRun implements Watcher {
     this.#disk.heal();
     this.#store.mood = GOOD_MOOD;
     if (this.#life.failure !== null || this.#random.chance(0.5)) this.#die();
+    let openFor = 0;
     for (let round = 0; round < 3000; round++) {
       await this.#tend();
       const { network, shard } = this.#life;
@@ -326,15 +325,17 @@ class NodeRun implements Watcher {
       await turns(30);
       network.drain();
       network.keep(100);
-      this.#clock.advance(20);
+      if (shard !== null) openFor++;
+      // What fires under a rule that is gone ends within a second.
+      this.#clock.advance(openFor === 20 ? 2_000 : 20);
       if (round % 200 === 199) {
         this.#life.snapshot();
         await turns(100);
         this.#life.release();
       }
       const { position } = shard?.loop.pump ?? { position: -1 };
-      if (round >= 20 && shard !== null && shard.applier.late.size === 0 && this.#isDone(position, shard.journal.appended))
-        return this.#checkEnd();
+      if (shard === null || round < 20 || openFor < 25 || !this.#plans.isSure(shard.journal.durable)) continue;
+      if (shard.applier.late.size === 0 && this.#isDone(position, shard.journal.appended)) return this.#checkEnd();
     }
     const { shard } = this.#life;
     const waiting = this.#dataloggers.filter(({ done }) => !done).map(({ name, safe, sent }) => `${name} has ${safe} of ${sent}`);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Happened, nodeRun, nothingHappened } from "./node-run.js";
+import { type Happened, nothingHappened } from "./happened.js";
+import { nodeRun } from "./node-run.js";
 import { wrongs } from "./wrong.js";
 
-const seeds = 500;
+const seeds = 360;
 /** One seed again: `SIM_SEED=123`; with `SIM_SEEDS=500` so many from there on. */
 const chosen = process.env["SIM_SEED"];
 const firstSeed = Number(chosen ?? 1);
@@ -18,7 +19,9 @@ describe("a node under crashes", () => {
     }
     t.diagnostic(JSON.stringify(sum));
     if (count < seeds) return;
-    for (const [what, times] of Object.entries(sum)) assert.ok(times > count / 10, `${what}: only ${times}`);
+    // Nearly all plans that are drawn can be gone on by.
+    const least = (what: string) => count / (what === "planRefusals" ? 40 : 10);
+    for (const [what, times] of Object.entries(sum)) assert.ok(times > least(what), `${what}: only ${times}`);
   });
 
   it("runs the same history again for the same seed", async () => {

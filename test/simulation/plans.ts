@@ -16,7 +16,7 @@ const meters: MeterEntry[] = [
 ];
 export const METER_KINDS = ["plain", "bounded", "rolling", "net", "power", "gauge", "interval"];
 
-function rule(id: string, on: Rule["on"], threshold: number, more: Partial<Rule> = {}): Rule {
+export function rule(id: string, on: Rule["on"], threshold: number, more: Partial<Rule> = {}): Rule {
   const plain = {
     meters: "*",
     op: ">" as const,
@@ -50,10 +50,10 @@ const rules: Rule[] = [
 
 /** Rules that time alone moves too: when that is depends on when a reading came. */
 export const TIMED_RULES: ReadonlySet<string> = new Set(["lasting", "silent"]);
-/** A meter that is configured by name, and that nobody ever sends. */
+/** How the names of meters begin that are configured, and that nobody ever sends. */
 export const NEVER_SEEN = "never-seen";
 
-/** One client with rules and one without. */
+/** One client with rules and one without, as the engine starts with them. */
 export const plans: TenantPlan[] = ["acme", "zeta"].map((id, i) => ({
   id,
   timezone: "Europe/Madrid",

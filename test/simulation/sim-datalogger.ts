@@ -48,9 +48,19 @@ export class SimDatalogger implements Party {
     return `datalogger ${this.tenant}/${this.id}`;
   }
 
+  /** The latest instant of a reading that it made. */
+  get newestTs(): number {
+    return Math.max(Number.NEGATIVE_INFINITY, ...this.frames.flatMap(({ readings }) => readings.map(({ ts }) => ts)));
+  }
+
   /** All that it made is safe, and it knows. */
   get done(): boolean {
-    return this.safe === (this.frames.at(-1)?.seq ?? 0);
+    return this.doneTo(Number.POSITIVE_INFINITY);
+  }
+
+  /** The same of what it made up to the seq `last`. */
+  doneTo(last: number): boolean {
+    return this.safe >= (this.frames.findLast(({ seq }) => seq <= last)?.seq ?? 0);
   }
 
   /** Another one with the same frames, none of them sent. */
@@ -78,14 +88,14 @@ export class SimDatalogger implements Party {
     }));
   }
 
-  /** Sends what the window allows, at most `count` frames. */
-  send(network: SimNetwork, count: number): void {
+  /** Sends what the window allows, at most `count` frames and none beyond the seq `last`. */
+  send(network: SimNetwork, count: number, last = Number.POSITIVE_INFINITY): void {
     const connection = this.connection;
     if (connection === null || !connection.welcomed) return;
     for (let i = 0; i < count; i++) {
       if (!this.#isCareless) this.#skipSafe(connection);
       const frame = this.frames[connection.next];
-      if (frame === undefined) return;
+      if (frame === undefined || frame.seq > last) return;
       if (connection.unacked > 0 && connection.unacked + frame.bytes.length > this.#windowBytes) return;
       if (frame.binary && !connection.bound) {
         connection.bound = true;

@@ -1,9 +1,11 @@
 import type { Disk, DiskFile } from "../../engine/base/disk.js";
+import { NameType } from "../../engine/base/entries.js";
 import { Input, Outcome } from "../../engine/memory/protocol.js";
 import { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
 import type { MeterHistory, Sink, StoreOutcome } from "../../engine/store/interface.js";
 import { unitBytes } from "../../workers/journal/block.js";
 import { Journal } from "../../workers/journal/journal.js";
+import { Applier } from "../../workers/loop/applier.js";
 import type { OpenShard } from "../../workers/loop/open-shard.js";
 import { Telling } from "../../workers/loop/telling.js";
 import { AlertBook } from "../../workers/state/alerts.js";
@@ -109,6 +111,33 @@ function without<T extends object>(prototype: T, name: keyof T): Wrong {
         prototype[name] = whole;
       };
     },
+  };
+}
+
+/** While the shard opens, rules that it reads back of its journal are those of the configuration. */
+const replaysByNewestRules: Wrong = {
+  opening: () => {
+    const whole = Applier.prototype.replayName;
+    Applier.prototype.replayName = function (this: Applier, type, number, parent, text, detail, owner) {
+      const newest = () => JSON.stringify(this.plan(this.directory.tenant(number))?.rules ?? []);
+      whole.call(this, type, number, parent, type === NameType.RULES ? newest() : text, detail, owner);
+    };
+    return () => {
+      Applier.prototype.replayName = whole;
+    };
+  },
+};
+
+/** Goes on by other plans, and nothing of that is written down. */
+function adoptsUnwritten({ loop, journal }: OpenShard): void {
+  const adopt = loop.adopt.bind(loop);
+  loop.adopt = (plans) => {
+    journal.append = () => journal.appended;
+    try {
+      adopt(plans);
+    } finally {
+      Reflect.deleteProperty(journal, "append");
+    }
   };
 }
 
@@ -299,5 +328,21 @@ export const wrongs: Record<string, { wrong: Wrong; found: RegExp }> = {
       },
     },
     found: /journal_differs|other rows/,
+  },
+  "judges on a restart, by the newest rules, what came before there were any such": {
+    wrong: replaysByNewestRules,
+    found: /journal_differs|other rows/,
+  },
+  "goes on by other rules and settings, and does not journal them": {
+    wrong: { opened: adoptsUnwritten },
+    found: /journal_differs|other rows|settings_changed/,
+  },
+  "takes other rules and settings only at its next start": {
+    wrong: {
+      opened: ({ loop }) => {
+        loop.adopt = () => {};
+      },
+    },
+    found: OTHER,
   },
 };
