@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { MeterstormError, messageOf } from "../base/errors.js";
 import type { ShardFindings } from "../base/shard-findings.js";
 import { parseRuleBook, type RuleBook } from "../config/rule-book.js";
@@ -15,6 +15,9 @@ import { shardFindings } from "./shard-findings.js";
 import { examineOnThread } from "./shard-thread.js";
 
 const SHARD = /^shard-(\d+)$/;
+const LAYOUT = /^layout-(\d+)$/;
+const LAYOUT_OVER =
+  "shards were moved out of it, or were to be moved into it when that was cut short: it counts no more, and a start removes it";
 /** What a shard's journal may take where no configuration says it. */
 const ASSUMED_BUDGET_BYTES = 10 * 2 ** 30;
 
@@ -32,7 +35,7 @@ export async function examine({ directory: given, config }: ExamineOptions): Pro
   const directory = resolve(given);
   const findings: Finding[] = [];
   const identity = attempt(findings, "engine.json", () => knownIdentity(directory));
-  const generation = identity?.generation ?? 0;
+  const generation = identity ? (identity.generation ?? 0) : newestLayout(directory);
   const indices = shardsIn(directory, generation);
   const lock = lockIn(directory, findings);
   if (identity === null && indices.length > 0) findings.push(LOST_IDENTITY);
@@ -50,8 +53,11 @@ export async function examine({ directory: given, config }: ExamineOptions): Pro
   const isLive = lock.state === "held";
   const perShard = await shardsOf(directory, shards, { config: config?.config ?? null, book, isLive, generation });
   const isUsed = perShard.some(({ files }) => files.length > 0);
-  for (const shard of perShard) findings.push(...shardFindings(shard, isLive, isUsed));
-  for (const index of indices) if (index >= shards) findings.push(surplus(index, shards));
+  const folderOf = (index: number) => relative(directory, shardDirectory(directory, generation, index));
+  for (const shard of perShard) findings.push(...shardFindings(shard, folderOf(shard.index), isLive, isUsed));
+  for (const index of indices) if (index >= shards) findings.push(surplus(index, folderOf(index), shards));
+  const over = identity ? otherLayouts(directory, generation) : [];
+  for (const name of over) findings.push(note("layout_over", name, LAYOUT_OVER));
 
   const budgetBytes = config?.config.journal.maxBytes ?? null;
   const disk = { freeBytes: await freeBytes(directory), journalBytes: journalBytes(perShard), budgetBytes };
@@ -96,7 +102,7 @@ function shardsIn(directory: string, generation: number): number[] {
     throw new MeterstormError("data_dir_absent", `there is no directory ${directory} to look at: ${messageOf(error)}`);
   }
   const indices = inLayout.flatMap((name) => SHARD.exec(name)?.[1] ?? []).map(Number);
-  if (indices.length === 0 && !names.includes("engine.json"))
+  if (indices.length === 0 && !names.includes("engine.json") && !names.some((name) => LAYOUT.test(name)))
     throw new MeterstormError(
       "data_dir_unused",
       `no engine has used ${directory}: it has neither engine.json nor a shard. A start would begin there with nothing; name the directory that your configuration's dataDir says`,
@@ -173,9 +179,21 @@ function laidOver(config: Config, book: RuleBook | undefined): Config["tenants"]
   return book === undefined ? config.tenants : book.overruledBy(config.tenants).book.laidOver(config.tenants);
 }
 
-function surplus(index: number, shards: number): Finding {
+/** Where engine.json does not say it; 0: the shards were never moved. */
+function newestLayout(directory: string): number {
+  const names = existsSync(directory) ? readdirSync(directory) : [];
+  return names.reduce((most, name) => Math.max(most, Number(LAYOUT.exec(name)?.[1] ?? 0)), 0);
+}
+
+/** Directories of shards as they were before they were moved, or were to be. */
+function otherLayouts(directory: string, generation: number): string[] {
+  const isOther = (name: string) => (LAYOUT.test(name) ? name !== `layout-${generation}` : generation > 0 && SHARD.test(name));
+  return readdirSync(directory).filter(isOther).sort();
+}
+
+function surplus(index: number, folder: string, shards: number): Finding {
   const text = `engine.json says ${shards} shards, so that no start reads this one`;
-  return { level: "loss", code: "shard_surplus", shard: index, file: `shard-${index}`, text };
+  return { level: "loss", code: "shard_surplus", shard: index, file: folder, text };
 }
 
 async function freeBytes(directory: string): Promise<number> {

@@ -4,12 +4,11 @@ import type { Finding, Level } from "./diagnosis.js";
 type Say = (level: Level, code: string, file: string | null, text: string) => void;
 
 /**
- * What is to be said of a shard. `isLive`: an engine works in it, and what it is just writing is no damage. `isMissed`: others hold
+ * What is to be said of a shard, whose directory is `folder` below the data directory. `isLive`: an engine works in it, and what it is just writing is no damage. `isMissed`: others hold
  * something, so that this one should be there.
  */
-export function shardFindings(shard: ShardFindings, isLive: boolean, isMissed: boolean): Finding[] {
+export function shardFindings(shard: ShardFindings, folder: string, isLive: boolean, isMissed: boolean): Finding[] {
   const findings: Finding[] = [];
-  const folder = `shard-${shard.index}`;
   const say: Say = (level, code, file, text) =>
     findings.push({ level, code, shard: shard.index, file: file === null ? folder : `${folder}/${file}`, text });
   if (!shard.exists) {

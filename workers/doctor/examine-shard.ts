@@ -21,6 +21,8 @@ import { failureOf, tryStart } from "./trial-start.js";
 const SNAPSHOT = /^snapshot-(\d{16})\.snap$/;
 const JOURNAL = /^journal-\d{16}\.seg$/;
 const LEFT_OVER = ["journal.tmp", "journal.spare", "snapshot.tmp"];
+/** What a shard knows of its store, which is nothing that a start needs. */
+const OF_THE_STORE = ["store.json", "store.json.tmp"];
 /** A running engine writes and deletes: what looks wrong is looked at again, so often and after so long. */
 const LOOKS = 5;
 const LOOK_AGAIN_MS = 100;
@@ -42,7 +44,9 @@ export async function examineShard(task: ShardToExamine): Promise<ShardFindings>
       directory,
       names.filter((each) => LEFT_OVER.includes(each)),
     ),
-    unknown: names.filter((each) => !JOURNAL.test(each) && !SNAPSHOT.test(each) && !LEFT_OVER.includes(each)),
+    unknown: names.filter(
+      (each) => ![JOURNAL, SNAPSHOT].some((form) => form.test(each)) && ![...LEFT_OVER, ...OF_THE_STORE].includes(each),
+    ),
     positions: seen.fault === null ? await positionsOf(directory, seen) : null,
     trial: isLive ? null : await tryStart(task),
   };
