@@ -5,6 +5,7 @@ import { nodeDisk } from "../engine/base/node-disk.js";
 import type { MoveHears, MoveSays, MoveTask } from "../engine/shards/move-task.js";
 import { moveShards } from "./loop/move-shards.js";
 import { openSink } from "./sinks/open-sink.js";
+import { storeMemory } from "./sinks/store-memory.js";
 
 const SAY_EVERY_MS = 200;
 
@@ -21,7 +22,7 @@ async function move(task: MoveTask): Promise<void> {
   await moveShards(task.from, task.to, task, {
     clock: systemClock,
     disk: nodeDisk,
-    openSink: (names) => openSink(task.store, ports.shift() ?? null, names),
+    openSink: (names, directory) => openSink(task.store, ports.shift() ?? null, directory, names),
     tell: (json) =>
       new Promise((resolve) => {
         kept.set(++lastId, resolve);
@@ -35,6 +36,9 @@ async function move(task: MoveTask): Promise<void> {
     },
     warn: (text) => say({ kind: "warning", text }),
   });
+  // All old shards have found the store so, and a new one that finds it otherwise has the rows to send again.
+  const known = task.from.directories.map((directory) => storeMemory(directory).read()).find((text) => text !== null);
+  if (known != null) for (const directory of task.to.directories) storeMemory(directory).write(known);
 }
 
 function say(what: MoveSays): void {

@@ -7,13 +7,9 @@ import { Life } from "../engine/memory/life.js";
 import { Outcome } from "../engine/memory/protocol.js";
 import { RingConsumer, RingProducer } from "../engine/memory/ring.js";
 import type { ShardEnd, ShardTask } from "../engine/shards/tasks.js";
-import type { Names, Sink } from "../engine/store/interface.js";
 import { type OpenShard, openShard } from "./loop/open-shard.js";
 import { answerPlans } from "./loop/plan-requests.js";
-import { DuckDbSink } from "./sinks/duckdb.js";
-import { NoSink } from "./sinks/none.js";
-import { QuestDbSink } from "./sinks/questdb.js";
-import { storeMemory } from "./sinks/store-memory.js";
+import { openSink } from "./sinks/open-sink.js";
 
 const IDLE_WAIT_MS = 20;
 const FULL_WAIT_MS = 2;
@@ -59,7 +55,7 @@ async function work(task: ShardTask, output: RingProducer): Promise<void> {
     ack: task.ack,
     journalMaxBytes: task.journalMaxBytes,
     journalKeepMs: task.journalKeepMs,
-    openSink: (names) => sinkFor(task, names),
+    openSink: (names) => openSink(task.store, task.storePort, task.directory, names),
     succession: task.succession,
     onDurable: (position) => {
       life.durable = position;
@@ -117,15 +113,4 @@ async function drain(shard: OpenShard): Promise<void> {
   await shard.snapshots.writeLast(shard.loop.pump.position);
   await shard.journal.close();
   await shard.sink.close();
-}
-
-function sinkFor(task: ShardTask, names: Names): Sink {
-  if (task.store.type === "none") return new NoSink();
-  if (task.store.type === "questdb") {
-    const { http, username, password } = task.store;
-    const memory = storeMemory(task.directory);
-    return new QuestDbSink({ address: { http, username, password }, names, clock: systemClock, memory });
-  }
-  if (task.storePort === null) throw new MeterstormError("internal", "the embedded store needs a port to its thread");
-  return new DuckDbSink(task.storePort, names);
 }

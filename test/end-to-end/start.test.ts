@@ -77,7 +77,6 @@ test("a port that is taken, and a data directory that is used, stop the newcomer
   wire.send({ seq: 1, readings: [["m", TS, 1]] });
   await wire.acked(1);
   assert.equal(await first.stop(), 0);
-  await refuses({ dataDir: first.dataDir, shards: 2, tenants: [acme.config] }, { code: "shards_changed", says: [/"shards": 1/] });
 });
 
 test("settings of a meter with rows change from an instant behind them on; any other change is refused and says which one would do", async (t) => {

@@ -13,8 +13,8 @@ import { type OpenShard, openShard } from "./open-shard.js";
 export interface MovePorts {
   clock: Clock;
   disk: Disk;
-  /** For one shard after the other. */
-  openSink(names: Names): Sink;
+  /** For one shard after the other, with its directory. */
+  openSink(names: Names, directory: string): Sink;
   /** Gives an alert transition, as JSON, to those who are told; resolves when it is kept elsewhere, and while that cannot be just does not. */
   tell(transition: string): Promise<void>;
   /** What it does now, or why it waits. */
@@ -33,6 +33,7 @@ export interface MoveTerms {
 
 const RING_BYTES = 1 << 20;
 const LOOK_EVERY_MS = 5;
+const CHECK_EVERY_MS = 1_000;
 /** What leaves the store so long for what was under way when it had everything. */
 const REST_MS = 1_000;
 
@@ -66,6 +67,9 @@ class Drain {
   /** Transitions that were told: their positions, in order, and whether they are kept. */
   readonly #told: { position: number; isKept: boolean }[] = [];
   #failure: Error | null = null;
+  /** The store has been looked at, and has what it ever said it had. */
+  #isSure = false;
+  #checkedMs = Number.NEGATIVE_INFINITY;
 
   constructor(from: Place, index: number, terms: MoveTerms, ports: MovePorts) {
     this.#from = from;
@@ -98,7 +102,7 @@ class Drain {
       journalMaxBytes: Math.floor(journalMaxBytes / shards),
       journalKeepMs,
       ...(sizes === undefined ? {} : { sizes }),
-      openSink,
+      openSink: (names) => this.#watched(openSink(names, directories[this.#index]!)),
       onFailed: (error) => {
         this.#failure = error;
       },
@@ -106,6 +110,19 @@ class Drain {
       audits: false,
       random: Math.random,
     });
+  }
+
+  /** What a store lost while no engine ran is sent again from here, where more is kept of it than goes along. */
+  #watched(sink: Sink): Sink {
+    const remember = sink.remember?.bind(sink);
+    this.#isSure = remember === undefined;
+    if (remember !== undefined) {
+      sink.remember = () => {
+        remember();
+        this.#isSure = true;
+      };
+    }
+    return sink;
   }
 
   async rest(shard: OpenShard): Promise<void> {
@@ -132,7 +149,13 @@ class Drain {
 
   #isAtRest({ applier, journal, loop }: OpenShard): boolean {
     const isStored = loop.pump.position === journal.appended && journal.durable === journal.appended;
-    return isStored && applier.late.size === 0 && applier.told.from === Number.POSITIVE_INFINITY;
+    if (!isStored || applier.late.size > 0 || applier.told.from !== Number.POSITIVE_INFINITY) return false;
+    const nowMs = this.#ports.clock.monotonicMs();
+    if (!this.#isSure && nowMs - this.#checkedMs >= CHECK_EVERY_MS) {
+      this.#checkedMs = nowMs;
+      loop.pump.check();
+    }
+    return this.#isSure;
   }
 
   /** What the shard says; nobody but the alerts has anybody to say it to. */
@@ -165,10 +188,12 @@ class Drain {
     const waits: string[] = [];
     const unsent = journal.appended - loop.pump.position;
     const { trouble } = loop.pump;
-    if (unsent > 0) waits.push(`${unsent} bytes of its journal for the store${trouble === "" ? "" : ` (${trouble})`}`);
-    if (applier.late.size > 0) waits.push(`${applier.late.size} late readings to be worked in`);
-    if (this.#told.length > 0) waits.push(`${this.#told.length} alert transitions to be kept`);
-    const text = waits.length === 0 ? "" : `: ${waits.join(", ")} wait`;
+    const why = trouble === "" ? "" : ` (${trouble})`;
+    if (unsent > 0) waits.push(`${unsent} bytes of its journal wait for the store${why}`);
+    else if (!this.#isSure) waits.push(`whether the store still has everything is to be seen${why}`);
+    if (applier.late.size > 0) waits.push(`${applier.late.size} late readings wait to be worked in`);
+    if (this.#told.length > 0) waits.push(`${this.#told.length} alert transitions wait to be kept`);
+    const text = waits.length === 0 ? "" : `: ${waits.join(", ")}`;
     this.#ports.progress(`shard ${this.#index} of ${this.#from.shards} comes to rest${text}`);
   }
 }
