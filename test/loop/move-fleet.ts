@@ -12,11 +12,11 @@ export function spreadOver(shards: number): Record<string, number> {
   return Object.fromEntries(clients.map(({ id }) => [id, Math.min(wanted[id] ?? 1, shards)]));
 }
 
-/** Two to four dataloggers of each client, of one or two meters each. */
-export function drawFleet(random: Random): SimDatalogger[] {
+/** Of each client one datalogger and up to so many more, of one or two meters each. */
+export function drawFleet(random: Random, most: number): SimDatalogger[] {
   const oddRate = random.pick([0, 0.1, 0.3]);
   return clients.flatMap(({ id }) =>
-    Array.from({ length: 2 + random.int(3) }, (_, i) => {
+    Array.from({ length: 1 + random.int(most + 1) }, (_, i) => {
       const meters = Array.from({ length: 1 + random.int(2) }, (_, n) => `${random.pick(METER_KINDS)}-${i}-${n}`);
       const source = new FrameSource(new Random(random.u32()), meters, FIRST_TS, oddRate);
       return new SimDatalogger(id, `dl-${i}`, meters, source, random.pick([300, 2000]), random.chance(0.5));

@@ -19,8 +19,8 @@ import { clockOf, type Machine, SIZES, SimShards } from "./move-shards-of.js";
 
 /** Something wrong, put into a move from outside. */
 export interface WrongMove {
-  /** Called before an attempt; what it returns is called when that is over. */
-  moving?(): () => void;
+  /** Called when the new shards begin to be written; what it returns is called when the attempt is over. */
+  writing?(): () => void;
   openSink?(inner: Sink): Sink;
   /** The old directories go before the new ones count. */
   removesEarly?: true;
@@ -37,6 +37,8 @@ export interface Moved {
   toldAgain: number;
   /** Calls that change the disk, in the first move. */
   writes: number;
+  /** What moves said of themselves, numbers apart. */
+  said: Set<string>;
 }
 
 export interface MoveRunOptions {
@@ -45,6 +47,10 @@ export interface MoveRunOptions {
   wrong?: WrongMove;
   /** The first attempt of the first move dies at this call that changes the disk; left out: at random moments. */
   crashAt?: number;
+  /** A few dataloggers, for a short time. */
+  isShort?: true;
+  /** In the end the store loses all that it has, and tells so; journals keep everything. */
+  loses?: true;
 }
 
 const MARK = "engine.json";
@@ -70,9 +76,11 @@ class MoveRun implements Watcher {
   readonly #told = new Set<string>();
   readonly #moved: Moved = {
     ...{ moves: 0, crashes: 0, frames: 0, resent: 0, rows: 0, alerts: 0, lateMeters: 0, toldAgain: 0, writes: 0 },
+    said: new Set(),
   };
   #disk: SimDisk;
   #life: SimShards | null = null;
+  #isLost = false;
 
   constructor(seed: number, options: MoveRunOptions) {
     const random = new Random(seed);
@@ -80,7 +88,7 @@ class MoveRun implements Watcher {
     this.#options = options;
     this.#disk = new SimDisk({ seed: random.u32(), maxTurns: random.int(3) });
     this.#store = new SimStore(new Random(random.u32()), this.#clock, 1_000);
-    this.#fleet = drawFleet(random);
+    this.#fleet = drawFleet(random, options.isShort ? 1 : 3);
   }
 
   acked({ name }: Party, seq: number): void {
@@ -103,10 +111,10 @@ class MoveRun implements Watcher {
   async all(): Promise<Moved> {
     const [first = 1, ...others] = this.#options.counts;
     await this.#write(placeOf(first, 0));
-    await this.#feed(first, 20 + this.#random.int(60));
+    await this.#feed(first);
     for (const count of others) {
       await this.#moveTo(count);
-      await this.#feed(count, 20 + this.#random.int(60));
+      await this.#feed(count);
     }
     await this.#finish();
     const moved = this.#moved;
@@ -119,13 +127,19 @@ class MoveRun implements Watcher {
     return moved;
   }
 
+  get keepMs(): number {
+    return this.#options.loses ? 1e12 : 60_000;
+  }
+
   get #machine(): Machine {
-    return { clock: this.#clock, disk: this.#disk, store: this.#store, watcher: this };
+    const { keepMs } = this;
+    return { clock: this.#clock, disk: this.#disk, store: this.#store, watcher: this, keepMs, lost: this.#isLost };
   }
 
   /** The engine runs on what the mark says, dies or stops in the end, and perhaps in between. */
-  async #feed(count: number, rounds: number): Promise<void> {
+  async #feed(count: number): Promise<void> {
     const random = this.#random;
+    const rounds = this.#options.isShort ? 12 : 20 + random.int(60);
     await this.#start(count);
     this.#changeMood();
     for (let round = 0; round < rounds; round++) {
@@ -225,12 +239,15 @@ class MoveRun implements Watcher {
             resolve();
           });
         }),
-      progress: () => {},
+      progress: (text) => {
+        this.#moved.said.add(text.replace(/\d+ (bytes|late|alert)/g, "n $1"));
+        if (text.endsWith("is written")) over ??= wrong.writing?.() ?? (() => {});
+      },
       warn: () => {},
     };
-    const over = wrong.moving?.() ?? (() => {});
+    let over: (() => void) | null = null;
     let failure: unknown = null;
-    const terms = { plans: clients, journalMaxBytes: 1 << 25, journalKeepMs: 60_000, sizes: SIZES };
+    const terms = { plans: clients, journalMaxBytes: 1 << 25, journalKeepMs: this.keepMs, sizes: SIZES };
     moveShards(from, to, terms, ports)
       .then(async () => {
         if (wrong.removesEarly) for (const directory of from.directories) await removeFiles(ports, directory);
@@ -243,13 +260,14 @@ class MoveRun implements Watcher {
       .finally(() => {
         isOver = true;
       });
+    if (this.#random.chance(0.3)) this.#store.mood = { ...GOOD_MOOD, unavailable: 1 };
     for (let round = 0; !isOver && alive; round++) {
       await turns(30);
       this.#clock.advance(20);
-      if (round === 50) this.#store.mood = GOOD_MOOD;
+      if (round === 150) this.#store.mood = GOOD_MOOD;
       if (round > 5_000) assert.fail("the move does not come to an end");
     }
-    over();
+    (over as (() => void) | null)?.();
     if (this.#store.fault !== "") assert.fail(this.#store.fault);
     if (failure !== null) throw failure;
     if (alive && crashAt === Number.POSITIVE_INFINITY) return;
@@ -262,6 +280,10 @@ class MoveRun implements Watcher {
   async #finish(): Promise<void> {
     const { place } = await this.#mark();
     this.#store.mood = GOOD_MOOD;
+    if (this.#options.loses) {
+      this.#isLost = true;
+      for (const rows of this.#store.tables.values()) rows.clear();
+    }
     await this.#start(place.shards);
     for (let round = 0; round < 2_000; round++) {
       for (const datalogger of this.#fleet) this.#talk(datalogger, round < 10 ? 1 : 0);

@@ -1,9 +1,9 @@
-import assert from "node:assert/strict";
 import type { Clock } from "../../engine/base/clock.js";
 import { homeOf, type Place, spreadIn } from "../../engine/base/home.js";
 import { stableHash } from "../../engine/base/ids.js";
 import { createClaims, MeterClaims } from "../../engine/memory/claims.js";
 import { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
+import type { Sink, StoreOutcome } from "../../engine/store/interface.js";
 import { shardName } from "../../workers/loop/move-drain.js";
 import { type OpenShard, openShard } from "../../workers/loop/open-shard.js";
 import type { SimDatalogger } from "../simulation/sim-datalogger.js";
@@ -20,6 +20,9 @@ export interface Machine {
   disk: SimDisk;
   store: SimStore;
   watcher: Watcher;
+  keepMs: number;
+  /** The store has lost what it had acknowledged, and each shard's connection tells so once. */
+  lost: boolean;
 }
 
 /** Time for those who may be dead: nothing of theirs runs on. */
@@ -31,12 +34,25 @@ export function clockOf(clock: SimClock, isAlive: () => boolean): Clock {
   };
 }
 
+function tellingOfLoss(sink: Sink): Sink {
+  let isTold = false;
+  return {
+    ...sink,
+    write: (entries) => {
+      if (isTold) return sink.write(entries);
+      isTold = true;
+      return Promise.resolve({ ok: false, kind: "doubtful", message: "lost", lost: true, again: "all" } as StoreOutcome);
+    },
+  };
+}
+
 /** All shards of an engine for one of its lives. */
 export class SimShards {
   readonly #place: Place;
   readonly networks: SimNetwork[];
   readonly shards: OpenShard[] = [];
   #alive = true;
+  #failure: Error | null = null;
 
   private constructor(place: Place, machine: Machine) {
     this.#place = place;
@@ -64,10 +80,13 @@ export class SimShards {
         claims: splitTenants.size === 0 ? null : claims,
         ack: "durable",
         journalMaxBytes: 1 << 24,
-        journalKeepMs: 60_000,
+        journalKeepMs: machine.keepMs,
         sizes: SIZES,
-        openSink: (names) => machine.store.sink(names, isAlive),
-        onFailed: (error) => assert.fail(error),
+        openSink: (names) =>
+          machine.lost ? tellingOfLoss(machine.store.sink(names, isAlive)) : machine.store.sink(names, isAlive),
+        onFailed: (error) => {
+          life.#failure = error;
+        },
         warn: () => {},
         audits: true,
         random: () => 0.5,
@@ -83,6 +102,7 @@ export class SimShards {
   }
 
   step(): void {
+    if (this.#failure !== null) throw this.#failure;
     for (const { loop } of this.shards) loop.step();
     for (const network of this.networks) network.drain();
   }
