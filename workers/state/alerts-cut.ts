@@ -6,7 +6,7 @@ import type { SlotRuns } from "./alerts-slots.js";
 import { HAS_HELD, HAS_MORE, type SavedHead, writeHead } from "./alerts-snapshot.js";
 import { type Cut, type CutSink, RecordWriter } from "./cut-records.js";
 
-const METERS_AT_ONCE = 64;
+const METERS_AT_ONCE = 16;
 const FIXED = 5;
 const HELD_NUMBERS = 6;
 const PERIOD_NUMBERS = 4;

@@ -15,7 +15,7 @@ interface Numbered {
 }
 
 const OWNERS_AT_ONCE = 16 * 1024;
-const DATALOGGERS_AT_ONCE = 16;
+const DATALOGGERS_AT_ONCE = 4;
 const HEAD = 4;
 
 /**

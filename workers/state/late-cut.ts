@@ -25,7 +25,7 @@ interface Rest {
 }
 
 const INPUT_NUMBERS = 8;
-const INPUTS_AT_ONCE = 256;
+const INPUTS_AT_ONCE = 16;
 
 /** What waits at one instant. A meter's list only grows until another takes its place: to keep it is to remember its length. */
 export class LateCut implements Cut {
