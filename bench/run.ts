@@ -11,9 +11,10 @@ import { describeMachine, type Machine } from "./machine.js";
 import { runAllMicro } from "./micro/all.js";
 import type { MicroResult } from "./micro/harness.js";
 import { runNaive } from "./naive.js";
+import { fullRecovery, type RecoveryResult, type RecoverySize, runRecovery, smallRecovery } from "./recovery.js";
 import { type BenchFigures, type BenchResult, type Summary, summarize } from "./result.js";
 import { BenchStore } from "./store.js";
-import { backfillText, microTable, summaryTable } from "./tables.js";
+import { backfillText, microTable, recoveryText, summaryTable } from "./tables.js";
 
 interface BenchReport {
   readonly machine: Machine;
@@ -24,6 +25,8 @@ interface BenchReport {
   readonly micro: readonly MicroResult[];
   /** A history newest first beside live meters; null where it was left out. */
   readonly backfill: (BackfillSize & BackfillResult) | null;
+  /** A start after a crash; null where it was left out. */
+  readonly recovery: (RecoverySize & RecoveryResult) | null;
   /** Why the programs that need a store were left out, or null. */
   readonly skipped: string | null;
 }
@@ -67,15 +70,22 @@ async function macro(
   }
 }
 
+const RECOVERY = "recovery";
+
 async function runBenchmarks(small: boolean, only: string, note: (line: string) => void): Promise<BenchReport> {
   const size = small ? smallSize : fullSize;
-  const skip = questDbSkip();
+  const needsStore = only !== RECOVERY;
+  const skip = needsStore ? questDbSkip() : "only the recovery was asked for";
   const { runs, questdb } = skip === false ? await macro(size, only, note) : { runs: [], questdb: "none" };
   const backfillSize = small ? smallBackfill : fullBackfill;
   const withBackfill = skip === false && "history".includes(only);
   const backfill = withBackfill ? { ...backfillSize, ...(await runBackfill(backfillSize, note)) } : null;
   if (backfill !== null && backfill.wrong.length > 0)
     throw new Error(`wrong rows after the history:\n${backfill.wrong.join("\n")}`);
+  const recoverySize = small ? smallRecovery : fullRecovery;
+  const recovery = RECOVERY.includes(only) ? { ...recoverySize, ...(await runRecovery(recoverySize)) } : null;
+  if (recovery !== null && recovery.wrong.length > 0)
+    throw new Error(`the shard does not go on where it stood:\n${recovery.wrong.join("\n")}`);
   const names = [...new Set(runs.map((run) => run.name))];
   const of = (name: string) => runs.filter((run) => run.name === name);
   return {
@@ -86,6 +96,7 @@ async function runBenchmarks(small: boolean, only: string, note: (line: string) 
     runs,
     micro: only === "" ? await runAllMicro(small) : [],
     backfill,
+    recovery,
     skipped: skip === false ? null : skip,
   };
 }
@@ -108,4 +119,5 @@ else {
   process.stdout.write(`\n${fleet}, medians of ${size.rounds} interleaved runs\n${summaryTable(report.summaries)}\n`);
 }
 if (report.backfill !== null) process.stdout.write(`\n${backfillText(report.backfill)}\n`);
+if (report.recovery !== null) process.stdout.write(`\n${recoveryText(report.recovery)}\n`);
 process.stdout.write(`\n${microTable(report.micro)}\n\nall of it: ${file}\n`);

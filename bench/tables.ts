@@ -1,5 +1,6 @@
 import type { BackfillResult, BackfillSize } from "./backfill.js";
 import type { MicroResult } from "./micro/harness.js";
+import type { RecoveryResult, RecoverySize } from "./recovery.js";
 import type { Summary } from "./result.js";
 
 /** Text in columns, numbers to the right. */
@@ -40,6 +41,15 @@ export function backfillText(result: BackfillSize & BackfillResult): string {
   const cost = `${fixed(result.cpuMicros, 2)} µs of the engine's CPU each, in ${result.repairs} repairs that wrote ${result.rowsWritten} rows`;
   const acks = `live acks p50/p99 ${fixed(alone.p50, 1)}/${fixed(alone.p99, 1)} ms alone, ${fixed(beside.p50, 1)}/${fixed(beside.p99, 1)} beside it (worst p99 ${fixed(beside.worstP99, 1)})`;
   return `${what}:\n  ${pace}; ${cost}\n  ${acks}: p99 ${fixed(beside.p99 / alone.p99, 2)} ×`;
+}
+
+/** How long a shard needs after a crash until it takes frames. */
+export function recoveryText(result: RecoverySize & RecoveryResult): string {
+  const { meters, snapshotBytes, journalBytes, replayedBytes, replayedReadings, seconds, readingsPerSecond } = result;
+  const mega = (bytes: number) => `${fixed(bytes / 1e6, 0)} MB`;
+  const what = `recovery of ${meters.toLocaleString("en")} meters: a snapshot of ${mega(snapshotBytes)}, ${mega(replayedBytes)} of ${mega(journalBytes)} of journal behind it`;
+  const pace = `ready after ${fixed(seconds, 1)} s, ${replayedReadings.toLocaleString("en")} readings replayed and compared, ${fixed(readingsPerSecond, 0)} a second in all`;
+  return `${what}:\n  ${pace}; ${mega(result.rssBytes)} resident; a slice of the snapshot copied ${fixed(result.mostCopiedBytes / 1024, 0)} KiB at most`;
 }
 
 export function microTable(results: readonly MicroResult[]): string {
