@@ -204,6 +204,27 @@ describe("what doctor says of a data directory", () => {
     assert.deepEqual([queue.waiting, queue.deadLetters], [0, 0]);
   });
 
+  it("counts what waits for webhooks", async () => {
+    const dataDir = join(root, "waiting");
+    const rules = [{ id: "high", meters: "*", on: "value", op: ">", threshold: 10 }];
+    const webhooks = [{ url: "http://127.0.0.1:9/nobody", secret: "0123456789abcdef0123456789abcdef" }];
+    const config = { ...base, dataDir, tenants: [{ ...acme.config, rules, webhooks }] };
+    const engine = await startEngineProcess({ config });
+    await engine.ready();
+    const answer = await fetch(`${engine.url}/v1/readings?datalogger=d`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${acme.tokens.ingest}` },
+      body: JSON.stringify({ readings: [["m", Date.UTC(2026, 0, 1), 11]] }),
+    });
+    assert.equal(answer.status, 200);
+    const waiting = async () => (await diagnose(dataDir, config)).queue;
+    await until("the transition is kept", 20_000, async () => (await waiting()).waiting === 1);
+    await engine.kill9();
+    const { lock, queue, verdict } = await diagnose(dataDir, config);
+    assert.deepEqual([verdict, lock.state, queue.waiting, Object.values(queue.webhooks)], ["whole", "stale", 1, [1]]);
+    assert.match((await run({ directory: dataDir })).out, /^lock +left by process \d+, which is gone; a start takes it over$/m);
+  });
+
   it("says in words and by its exit code how it is", async () => {
     const good = await run({ config: configFor(whole) });
     assert.deepEqual([good.code, good.err], [0, ""]);

@@ -25,8 +25,8 @@ export function freshPath(): string {
   return join(root, `shard-${made++}`);
 }
 
-export function taskFor(directory: string, isLive = false): ShardToExamine {
-  return { index: 0, shards: 1, directory, plans: null, splitTenants: [], journalMaxBytes: 1 << 30, isLive };
+export function taskFor(directory: string, plans: TenantPlan[] | null = null): ShardToExamine {
+  return { index: 0, shards: 1, directory, plans, splitTenants: [], journalMaxBytes: 1 << 30, isLive: false };
 }
 
 /** Opens a shard on the real disk, as a start does. */
@@ -63,7 +63,10 @@ export async function give({ applier, journal }: OpenShard, seq: number, reading
 }
 
 /** What a start on a copy of a directory comes to, and the files that it leaves. */
-export async function startOnCopy(directory: string): Promise<{
+export async function startOnCopy(
+  directory: string,
+  plans: readonly TenantPlan[],
+): Promise<{
   refusal: { code: string; message: string } | null;
   end: number;
   late: number;
@@ -72,7 +75,7 @@ export async function startOnCopy(directory: string): Promise<{
   const copy = freshPath();
   cpSync(directory, copy, { recursive: true });
   try {
-    const shard = await openAt(copy);
+    const shard = await openAt(copy, {}, plans);
     const { durable } = shard.journal;
     const files = sizesIn(copy);
     await shard.journal.close();

@@ -3,6 +3,7 @@ import { cpSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, wr
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { crc32 } from "node:zlib";
+import type { Rule, TenantPlan } from "../../engine/base/settings.js";
 import type { ShardFindings } from "../../engine/base/shard-findings.js";
 import type { Finding } from "../../engine/doctor/diagnosis.js";
 import { verdictOf } from "../../engine/doctor/diagnosis.js";
@@ -46,12 +47,16 @@ function files(directory: string, pattern = /^journal-\d/): string[] {
 }
 
 /** What the doctor says of a directory, held against what a start on a copy of it does; and that it has changed nothing. */
-async function agreed(directory: string, what: string): Promise<{ found: ShardFindings; findings: Finding[]; end: number }> {
+async function agreed(
+  directory: string,
+  what: string,
+  plans: TenantPlan[] | null = null,
+): Promise<{ found: ShardFindings; findings: Finding[]; end: number }> {
   const print = printOf(directory);
-  const found = await examineShard(taskFor(directory));
+  const found = await examineShard(taskFor(directory, plans));
   assert.equal(printOf(directory), print, `${what}: something was changed`);
   const findings = shardFindings(found, "shard-0", false, true);
-  const real = await startOnCopy(directory);
+  const real = await startOnCopy(directory, plans ?? []);
   assert.deepEqual(found.trial?.refusal, real.refusal, what);
   assert.equal(verdictOf(findings) === "refused", real.refusal !== null, `${what}: ${JSON.stringify(findings)}`);
   if (real.refusal !== null) {
@@ -263,6 +268,18 @@ describe("what doctor says of a shard is what a start does", () => {
     assert.deepEqual([zeros.findings, zeros.found.files.at(-1)?.tail], [[], { bytes: 70_000, kind: "zeros" }]);
   });
 
+  it("of late readings that wait and alerts that are not told", async () => {
+    const directory = freshPath();
+    const plans = [{ ...acme, rules: [HIGH] }];
+    const shard = await openAt(directory, small, plans);
+    for (const seq of [1, 2, 3, 4, 5]) await give(shard, seq, 3);
+    // Before all that is there.
+    await give(shard, 0, 4);
+    await shard.journal.close();
+    const { found, findings } = await agreed(directory, "late and firing", plans);
+    assert.deepEqual([findings, found.trial?.late, found.positions?.untold], [[], 4, 1]);
+  });
+
   it("sees recomputed rows that differ from the journaled ones, which only a start on it can tell", async () => {
     const scratch = copyOf(closed);
     const name = files(scratch)[0]!;
@@ -281,6 +298,11 @@ function blocksOf(content: Buffer): number[] {
   for (let at = 64; at < content.length; at += 40 + content.readUInt32LE(at + 12)) starts.push(at);
   return starts;
 }
+
+const HIGH: Rule = {
+  ...{ id: "high", meters: "*", on: "value", op: ">", threshold: 450, clear: null, forMs: 0, keepFiringMs: 0 },
+  ...{ schedule: null, severity: "warning", levels: [], flag: null },
+};
 
 function rewriteVersion(path: string, crcAt: number): void {
   const content = readFileSync(path);
