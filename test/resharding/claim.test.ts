@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { claimDirectory, layoutAfter } from "../../engine/data-directory.js";
+import { temporaryDirectory } from "../support/servers.js";
+
+function touch(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "journal"), "");
+}
+
+test("a layout is another one when the number of shards differs, or over how many a known client is spread", () => {
+  const was = { shards: 3, spread: { acme: 2, zeta: 1 } };
+  assert.equal(layoutAfter(was, 3, { acme: 2, zeta: 1 }), null);
+  assert.equal(layoutAfter(was, 3, { acme: 2, zeta: 1, omega: 3 }), null);
+  // A client that is taken out of the configuration stays as it was.
+  assert.equal(layoutAfter(was, 3, { zeta: 1 }), null);
+  assert.deepEqual(layoutAfter(was, 3, { acme: 3, zeta: 1 }), { shards: 3, spread: { acme: 3, zeta: 1 } });
+  assert.deepEqual(layoutAfter(was, 1, { zeta: 1 }), { shards: 1, spread: { acme: 1, zeta: 1 } });
+});
+
+test("the new shards count from one write on, and what counts no more is removed, by the next start where need be", () => {
+  const directory = temporaryDirectory("claim");
+  const path = (...names: string[]) => join(directory, ...names);
+  const first = claimDirectory(directory, 2, { acme: 2 });
+  assert.equal(first.move, null);
+  for (const index of [0, 1]) touch(first.shardDirectory(index));
+  first.release();
+
+  const second = claimDirectory(directory, 3, { acme: 3, zeta: 1 });
+  assert.deepEqual(second.move, {
+    from: { shards: 2, spread: { acme: 2 }, directories: [path("shard-0"), path("shard-1")] },
+    to: {
+      shards: 3,
+      spread: { acme: 3, zeta: 1 },
+      directories: [0, 1, 2].map((index) => path("layout-1", `shard-${index}`)),
+    },
+  });
+  for (const index of [0, 1, 2]) touch(second.shardDirectory(index));
+  // It dies here; the configuration is put back.
+  second.release();
+  const back = claimDirectory(directory, 2, { acme: 2 });
+  assert.equal(back.move, null);
+  assert.ok(!existsSync(path("layout-1")));
+  assert.equal(back.shardDirectory(1), path("shard-1"));
+  back.release();
+
+  const third = claimDirectory(directory, 3, { acme: 3 });
+  for (const index of [0, 1, 2]) touch(third.shardDirectory(index));
+  third.moved();
+  assert.equal(third.move, null);
+  assert.deepEqual(third.spread, { acme: 3 });
+  assert.equal(third.shardDirectory(2), path("layout-1", "shard-2"));
+  assert.ok(existsSync(path("layout-1", "shard-2", "journal")));
+  assert.ok(!existsSync(path("shard-0")));
+  third.release();
+  const { format, generation, shards } = JSON.parse(readFileSync(path("engine.json"), "utf8")) as Record<string, unknown>;
+  assert.deepEqual({ format, generation, shards }, { format: 2, generation: 1, shards: 3 });
+
+  // The removal was cut short.
+  touch(path("shard-0"));
+  const fourth = claimDirectory(directory, 3, { acme: 3 });
+  assert.ok(!existsSync(path("shard-0")));
+  assert.equal(fourth.move, null);
+  fourth.release();
+});
