@@ -181,7 +181,7 @@ function credentials(status: number): string {
 function refusal(body: string, status: number): { message: string; line?: number } {
   try {
     const fault = JSON.parse(body) as { message?: string; line?: number };
-    const message = `QuestDB refused a write (${status}): ${fault.message ?? body.slice(0, 1000)}`;
+    const message = `QuestDB refused a write (${status}): ${(fault.message ?? body.slice(0, 1000)).replace(/\s+/g, " ")}`;
     return typeof fault.line === "number" ? { message, line: fault.line } : { message };
   } catch {
     return { message: `QuestDB refused a write (${status}): ${body.slice(0, 1000)}` };
