@@ -313,6 +313,15 @@ export const wrongs: Record<string, { wrong: Wrong; found: RegExp }> = {
     wrong: without(AlertBook.prototype, "tickAgain"),
     found: /journal_differs/,
   },
+  "copies meters for a snapshot when they have changed already": {
+    wrong: {
+      opened: ({ applier: { book } }) => {
+        const whole = book.beginCut.bind(book);
+        book.beginCut = (sink) => Object.assign(whole(sink), { save: () => {} });
+      },
+    },
+    found: /journal_differs|other rows/,
+  },
   "writes snapshots of a state older than they say": {
     wrong: {
       opened: (shard) => {

@@ -119,15 +119,15 @@ function padded(bytes: number): number {
 /** Reads what a cut wrote into pages of meters that are open; returns what few of them have beside their pages. */
 export function restoreBook(parts: readonly Uint8Array[], pages: readonly MeterPage[], slotBits: number): Map<number, RareState> {
   const rares = new Map<number, RareState>();
+  const known = new KnownPages(pages, slotBits);
   const alone: Float64Array[] = [];
   for (const part of parts) {
     const doubles = doublesOf(part);
     for (let at = 0; at < doubles.length; ) {
       const kind = doubles[at]!;
-      if (kind === Kind.CHUNK) at = readChunk(doubles, at, pages, slotBits);
+      if (kind === Kind.CHUNK) at = readChunk(doubles, at, known);
       else if (kind === Kind.METER) {
-        const { page } = pageFor(pages, slotBits, doubles[at + 1]!, doubles[at + 2]!);
-        const end = at + METER_HEAD + page.columns().length;
+        const end = at + METER_HEAD + known.columns(doubles[at + 1]!, doubles[at + 2]!).length;
         alone.push(doubles.subarray(at, end));
         at = end;
       } else {
@@ -140,18 +140,23 @@ export function restoreBook(parts: readonly Uint8Array[], pages: readonly MeterP
   }
   // Chunks may come behind the meters that changed before their turn.
   for (const record of alone) {
-    const { page, slot } = pageFor(pages, slotBits, record[1]!, record[2]!);
-    for (const [i, column] of page.columns().entries()) column[slot] = record[METER_HEAD + i]!;
+    const columns = known.columns(record[1]!, record[2]!);
+    const slot = known.slot(record[1]!);
+    for (let i = 0; i < columns.length; i++) columns[i]![slot] = record[METER_HEAD + i]!;
   }
   return rares;
 }
 
-function readChunk(doubles: Float64Array, at: number, pages: readonly MeterPage[], slotBits: number): number {
+function readChunk(doubles: Float64Array, at: number, known: KnownPages): number {
   const [, first = 0, slots = 0, kept = 0] = doubles.subarray(at, at + CHUNK_HEAD);
-  const { page, slot } = pageFor(pages, slotBits, first, kept);
-  invariant(slot + slots <= page.slots, `a snapshot's chunk of ${slots} meters from meter ${first} on is longer than its page`);
+  const columns = known.columns(first, kept);
+  const slot = known.slot(first);
   let offset = doubles.byteOffset + (at + CHUNK_HEAD) * 8;
-  for (const column of page.columns()) {
+  for (const column of columns) {
+    invariant(
+      slot + slots <= column.length,
+      `a snapshot's chunk of ${slots} meters from meter ${first} on is longer than its page`,
+    );
     const size = column.BYTES_PER_ELEMENT;
     const from = new Uint8Array(doubles.buffer, offset, slots * size);
     new Uint8Array(column.buffer, column.byteOffset + slot * size, slots * size).set(from);
@@ -160,12 +165,33 @@ function readChunk(doubles: Float64Array, at: number, pages: readonly MeterPage[
   return (offset - doubles.byteOffset) >> 3;
 }
 
-/** The meter's place, in a page that has just these arrays. */
-function pageFor(pages: readonly MeterPage[], slotBits: number, meter: number, kept: number): { page: MeterPage; slot: number } {
-  const page = pages[meter >>> slotBits];
-  invariant(page !== undefined, `a snapshot has meter ${meter}, but not its name`);
-  // A page may have arrays that no meter needs any more.
-  if (page.kept !== kept) page.keep(kept);
-  invariant(page.kept === kept, `a snapshot has arrays ${kept} where its meters need ${page.kept}`);
-  return { page, slot: meter & ((1 << slotBits) - 1) };
+/** The arrays of pages, looked up once each. */
+class KnownPages {
+  readonly #pages: readonly MeterPage[];
+  readonly #slotBits: number;
+  readonly #columns: (readonly Column[])[] = [];
+  readonly #kept: number[] = [];
+
+  constructor(pages: readonly MeterPage[], slotBits: number) {
+    this.#pages = pages;
+    this.#slotBits = slotBits;
+  }
+
+  slot(meter: number): number {
+    return meter & ((1 << this.#slotBits) - 1);
+  }
+
+  /** Those of the meter's page, which has just the arrays that `kept` says. */
+  columns(meter: number, kept: number): readonly Column[] {
+    const index = meter >>> this.#slotBits;
+    if (this.#kept[index] === kept) return this.#columns[index]!;
+    const page = this.#pages[index];
+    invariant(page !== undefined, `a snapshot has meter ${meter}, but not its name`);
+    // A page may have arrays that no meter needs any more.
+    page.keep(kept);
+    invariant(page.kept === kept, `a snapshot has arrays ${kept} where its meters need ${page.kept}`);
+    this.#kept[index] = kept;
+    this.#columns[index] = page.columns();
+    return this.#columns[index]!;
+  }
 }
