@@ -86,6 +86,8 @@ export class Life {
         this.#opened();
         this.#options.onOpen?.(shard);
         this.#options.wrong.opened?.(shard);
+        // So little at a time that a snapshot is under way for long.
+        shard.snapshots.sliceBytes = 1;
         this.shard = shard;
         shard.loop.start();
       },
