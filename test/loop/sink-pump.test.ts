@@ -163,3 +163,33 @@ test("asked to check, an idle pump hears of a loss, sends again, and keeps askin
   assert.equal(pump.position, journal.durable);
   await pump.stop(10);
 });
+
+test("what the store takes and does not show yet is not stored; once it may be gone it is sent again", async () => {
+  const { journal, sink, pump, stored, add, run } = await setUp([
+    { ok: true, hidden: 1 },
+    { ok: true, hidden: 2 },
+    { ok: true, hidden: 1 },
+    { ok: false, kind: "unavailable", message: "suspended", again: "hidden" },
+  ]);
+  await add(1, 3);
+  pump.start();
+  await run(() => sink.calls.length === 1);
+  assert.equal(pump.position, 0);
+  await add(4, 5);
+  await run(() => sink.calls.length >= 3);
+  await run(() => pump.position === journal.durable);
+  const counts = stored.map(([, readings]) => readings);
+  assert.deepEqual(counts, [3, 2], "the first batch is shown by the third answer, the second is sent again");
+  assert.deepEqual(sink.calls.filter((call) => call.length > 0).at(-1), [4, 5]);
+  await pump.stop(10);
+});
+
+test("rows that the store refuses by themselves are told once and are no stored readings", async () => {
+  const row = { table: "readings", isReading: true, text: "no" };
+  const { journal, pump, stored, add, run } = await setUp([{ ok: true, refused: [row] }]);
+  await add(1, 3);
+  pump.start();
+  await run(() => pump.position === journal.durable);
+  assert.deepEqual(stored, [[journal.durable, 2]]);
+  await pump.stop(10);
+});
