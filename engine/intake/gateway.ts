@@ -246,7 +246,7 @@ export class Gateway implements OutcomeListener, SessionHost {
     }
     return [...this.#sessions.values()].flatMap((session) => {
       if (session.shard !== shard) return [];
-      return session.resumed(unread.ofSession(session.id)) ?? [];
+      return session.resumed(unread) ?? [];
     });
   }
 

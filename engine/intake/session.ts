@@ -5,7 +5,7 @@ import type { Window, Windows } from "../lanes/windows.js";
 import { Input } from "../memory/protocol.js";
 import type { LaneOfClient, Shard } from "../shards/shard.js";
 import type { OpenSession } from "../shards/tasks.js";
-import type { UnreadOfSession } from "../shards/unread.js";
+import type { Unread } from "../shards/unread.js";
 import type { Connection, ConnectionHandler } from "./network.js";
 
 export const PROTOCOL = "meterstorm.v1";
@@ -110,21 +110,16 @@ export class Session implements ConnectionHandler {
     this.#shard.send(this.#lane, Input.BYE, this.id, Date.now(), NO_BYTES);
   }
 
-  /**
-   * Another thread takes over the shard. What it has to know of this connection, of which `unread` is still to be taken; null where the
-   * connection's HELLO is still to be taken.
-   */
-  resumed(unread: Readonly<UnreadOfSession>): OpenSession | null {
+  /** Another thread takes over the shard: what it has to know of this connection; null: nothing. */
+  resumed(unread: Unread): OpenSession | null {
     this.isLate = false;
-    const { windows } = this.#host;
     const heldBytes = this.#held.reduce((sum, { bytes }) => sum + bytes, 0);
-    const unackedBytes = Math.max(0, this.#window.inFlight - heldBytes - unread.bytes);
-    // Frames may have been acked that were not given back yet: they are going to be acked again.
-    if (!this.#ended) windows.recount(this.#window, heldBytes + unread.bytes + unackedBytes);
-    if (unread.hello) return null;
-    const binds = this.#binds.slice(0, this.#binds.length - unread.binds);
-    const { id, datalogger } = this;
-    return { id, tenant: this.tenant.id, datalogger, binds, isWelcome: !this.#isWelcomed, unackedBytes };
+    const { session, unackedBytes } = unread.resume({
+      ...{ id: this.id, tenant: this.tenant.id, datalogger: this.datalogger, binds: this.#binds, isWelcomed: this.#isWelcomed },
+      unackedBytes: this.#window.inFlight - heldBytes,
+    });
+    if (!this.#ended) this.#host.windows.recount(this.#window, heldBytes + unackedBytes);
+    return session;
   }
 
   get shard(): Shard {

@@ -3,6 +3,8 @@ export interface Happened {
   powerCuts: number;
   kills: number;
   stops: number;
+  /** Threads that were replaced while the process lived on. */
+  replaced: number;
   /** Lives that ended because the journal could not be written. */
   failures: number;
   frames: number;
@@ -30,6 +32,7 @@ export function nothingHappened(): Happened {
     powerCuts: 0,
     kills: 0,
     stops: 0,
+    replaced: 0,
     failures: 0,
     frames: 0,
     resent: 0,

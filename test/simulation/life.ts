@@ -3,6 +3,7 @@ import type { Disk } from "../../engine/base/disk.js";
 import type { MeterstormError } from "../../engine/base/errors.js";
 import type { TenantPlan } from "../../engine/base/settings.js";
 import { RingConsumer, RingProducer } from "../../engine/memory/ring.js";
+import type { Succession } from "../../engine/shards/tasks.js";
 import { type OpenOptions, type OpenShard, openShard } from "../../workers/loop/open-shard.js";
 import type { SimClock } from "../support/sim-clock.js";
 import type { SimNetwork } from "./sim-network.js";
@@ -44,6 +45,24 @@ export interface Wrong {
   opened?(shard: OpenShard): void;
 }
 
+/** The rings outlive the thread: what it does after its death is not seen. */
+function ringsOf({ input, output }: SimNetwork, isAlive: () => boolean): { input: RingConsumer; output: RingProducer } {
+  class Input extends RingConsumer {
+    override take(): void {
+      if (isAlive()) super.take();
+    }
+    override free(cursor: number): void {
+      if (isAlive()) super.free(cursor);
+    }
+  }
+  class Output extends RingProducer {
+    override publish(): void {
+      if (isAlive()) super.publish();
+    }
+  }
+  return { input: new Input(input, "freed"), output: new Output(output) };
+}
+
 export interface LifeOptions {
   clock: SimClock;
   disk: Disk;
@@ -55,6 +74,8 @@ export interface LifeOptions {
   sizes: NonNullable<OpenOptions["sizes"]>;
   /** What the configuration says as the process starts. */
   plans: readonly TenantPlan[];
+  /** What a thread that takes over has to know; none for the first thread of a process. */
+  succession?: Succession | null;
   /** Called once the shard is open. */
   onOpen?(shard: OpenShard): void;
   wrong: Wrong;
@@ -110,12 +131,15 @@ export class Life {
     const options: OpenOptions = {
       clock: new LifeClock(clock, isAlive),
       disk: wrong.disk === undefined ? disk : wrong.disk(disk),
-      input: new RingConsumer(network.input),
-      output: new RingProducer(network.output),
+      ...ringsOf(network, isAlive),
       directory: "shard",
       name: "shard 0 of 1",
       plans,
       isHome: () => true,
+      succession: this.#options.succession ?? null,
+      onDurable: (position) => {
+        if (isAlive()) network.durable = position;
+      },
       claims: null,
       splitTenants: new Set(),
       ack,

@@ -86,6 +86,7 @@ class NodeRun implements Watcher {
     add(rare(2), () => this.#hurtDisk());
     add(some(0, 1), () => this.#die());
     add(rare(1), () => this.#stop());
+    add(rare(2), () => this.#replace());
     add(rare(6), () => this.#changePlans());
     // While a request is under way: what becomes of it, nobody knows then.
     add(rare(3), () => {
@@ -155,12 +156,14 @@ class NodeRun implements Watcher {
     return this.#happened;
   }
 
-  #newLife(): Life {
+  /** Of a new process, or a thread that takes over in one. */
+  #newLife(network: SimNetwork | null = null): Life {
     const life = new Life({
       clock: this.#clock,
       disk: this.#disk,
       store: this.#store,
-      network: new SimNetwork(this.#clock, this.#circumstances.ringBytes, this),
+      network: network ?? new SimNetwork(this.#clock, this.#circumstances.ringBytes, this),
+      succession: network?.succession() ?? null,
       ...this.#circumstances,
       plans: this.#plans.plans,
       onOpen: (shard) => this.#plans.opened(shard),
@@ -181,7 +184,8 @@ class NodeRun implements Watcher {
     if (failure !== null) assert.equal(failure.code, "journal_failed", failure.message);
     if (refusal === null && (failure === null || this.#random.chance(0.7))) return;
     this.#happened.failures++;
-    this.#die();
+    if (this.#random.chance(0.5)) this.#replace();
+    else this.#die();
     await turns(1);
   }
 
@@ -273,6 +277,17 @@ class NodeRun implements Watcher {
     this.#disk.capacityBytes = Number.POSITIVE_INFINITY;
     if (random.chance(0.3)) this.#clock.advance(random.int(10_000));
     this.#life = this.#newLife();
+  }
+
+  /** The shard's thread is gone, and only that: connections and rings live on, and another thread takes over. */
+  #replace(): void {
+    const { network } = this.#life;
+    this.#checkAudit();
+    this.#life.end();
+    this.#store.cut();
+    this.#disk = this.#disk.kill();
+    this.#happened.replaced++;
+    this.#life = this.#newLife(network);
   }
 
   /** Told to end: what is in the ring is finished, the store gets what it takes in time. The process is gone then all the same. */

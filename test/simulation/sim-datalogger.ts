@@ -80,6 +80,8 @@ export class SimDatalogger implements Party {
       datalogger: this,
       inbox: [],
       inFlight: 0,
+      binds: [],
+      isGreeted: false,
       unacked: 0,
       heard: 0,
       welcomed: false,

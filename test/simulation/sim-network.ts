@@ -1,6 +1,8 @@
 import type { AlertTransition } from "../../engine/base/alert-transition.js";
 import { Input, Outcome } from "../../engine/memory/protocol.js";
 import { createRing, RingConsumer, RingProducer } from "../../engine/memory/ring.js";
+import type { Succession } from "../../engine/shards/tasks.js";
+import { Unread } from "../../engine/shards/unread.js";
 import type { SimClock } from "../support/sim-clock.js";
 
 /** Who is at the other end of a connection. */
@@ -24,6 +26,9 @@ export interface Connection {
   readonly datalogger: Party;
   readonly inbox: Message[];
   inFlight: number;
+  /** Bind frames that the engine got, and whether it has welcomed. */
+  readonly binds: Uint8Array[];
+  isGreeted: boolean;
   unacked: number;
   /** Largest seq that a welcome or an ack named. */
   heard: number;
@@ -46,6 +51,8 @@ export interface Watcher {
   alert(alert: AlertTransition): void;
 }
 
+/** The first byte of a binary frame that binds aliases. */
+const BIND = 2;
 const utf8 = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -64,6 +71,12 @@ export class SimNetwork {
   /** Alert transitions that were heard of and are not kept yet: a crash takes them away. */
   readonly #heard: { position: number; alert: AlertTransition }[] = [];
   readonly #connections = new Map<number, Connection>();
+  /** Where the last transition was that this thread of the shard has told. */
+  #lastHeard = 0;
+  /** Up to where transitions are kept. */
+  #kept = 0;
+  /** Told by the shard's thread: everything before it is synced. */
+  durable: number | null = null;
   #nextId = 1;
   ready = false;
 
@@ -94,6 +107,7 @@ export class SimNetwork {
 
   frame(connection: Connection, bytes: Uint8Array, binary: boolean): void {
     connection.inFlight += bytes.length;
+    if (binary && bytes[0] === BIND) connection.binds.push(bytes);
     this.#send(binary ? Input.BINARY : Input.TEXT, connection.id, bytes);
   }
 
@@ -118,6 +132,27 @@ export class SimNetwork {
     this.#producer.publish();
   }
 
+  /** The shard's thread is gone: what the one that takes over has to know. */
+  succession(): Succession {
+    this.drain();
+    this.#lastHeard = 0;
+    const unread = new Unread();
+    const ring = new RingConsumer(this.input, "freed");
+    this.#producer.publish();
+    while (ring.next()) {
+      unread.add(ring.type, ring.id, ring.bytes.subarray(ring.payloadAt, ring.payloadAt + ring.payloadBytes));
+    }
+    for (const { type, id, payload } of this.#lane) unread.add(type, id, payload);
+    const sessions = [...this.#connections.values()].flatMap((connection) => {
+      const { id, binds, isGreeted: isWelcomed, inFlight, datalogger } = connection;
+      const who = { id, tenant: datalogger.tenant, datalogger: datalogger.id };
+      const { session, unackedBytes } = unread.resume({ ...who, binds, isWelcomed, unackedBytes: inFlight });
+      connection.inFlight = unackedBytes;
+      return session ?? [];
+    });
+    return { durable: this.durable, sessions, isCareful: false };
+  }
+
   /** Takes what the shard says; it waits in the connections' inboxes. */
   drain(): void {
     const consumer = this.#consumer;
@@ -127,7 +162,8 @@ export class SimNetwork {
   }
 
   #hear(position: number, alert: AlertTransition): void {
-    const last = this.#heard.at(-1)?.position ?? 0;
+    const last = this.#lastHeard;
+    this.#lastHeard = position;
     if (position <= last) throw new Error(`the alert ${alert.key} at ${position} was told after one at ${last}`);
     this.#heard.push({ position, alert });
   }
@@ -136,10 +172,10 @@ export class SimNetwork {
   keep(count: number): void {
     const kept = this.#heard.splice(0, count);
     for (const { alert } of kept) this.#watcher.alert(alert);
-    const last = kept.at(-1);
-    if (last === undefined) return;
+    if (kept.length === 0) return;
     this.#clock.advance(1);
-    this.#lane.push({ type: Input.TOLD, id: 0, arrivalMs: last.position, payload: new Uint8Array(0) });
+    this.#kept = Math.max(this.#kept, ...kept.map(({ position }) => position));
+    this.#lane.push({ type: Input.TOLD, id: 0, arrivalMs: this.#kept, payload: new Uint8Array(0) });
   }
 
   #outcome({ type, id, extra, number, bytes, payloadAt, payloadBytes }: RingConsumer): void {
@@ -149,6 +185,8 @@ export class SimNetwork {
     if (connection === undefined) return;
     if (type === Outcome.CLOSE) throw new Error(`${connection.datalogger.name} was closed: ${extra} ${decoder.decode(payload)}`);
     if (type !== Outcome.WELCOME && type !== Outcome.ACK) return;
+    if (type === Outcome.WELCOME && connection.isGreeted) return;
+    if (type === Outcome.WELCOME) connection.isGreeted = true;
     const acked = type === Outcome.ACK ? extra : 0;
     connection.inFlight -= acked;
     if (connection.inFlight < 0) throw new Error(`${connection.datalogger.name} was given back more bytes than it had sent`);

@@ -84,17 +84,22 @@ export class AlertMachines {
     if (move !== Move.NONE) this.#write(slot, due, amount, move === Move.FIRE, out, ruleNumber);
   }
 
-  /** A live reading has arrived at a meter whose data may be missed. */
-  arrived(slot: number, arrivalMs: number, out: EntryWriter, ruleNumber: RuleNumber): void {
+  /**
+   * A live reading has arrived at a meter whose data may be missed. Returns from when on it may be missed again: a reading that had waited
+   * to be taken may have arrived before the instant at which it was missed, and ends that all the same.
+   */
+  arrived(slot: number, arrivalMs: number, out: EntryWriter, ruleNumber: RuleNumber): number {
     const slots = this.#slots;
     const rule = slots.rule[slot]!;
     if (slots.state[slot] === AlertState.FIRING) {
       const end = rule.retired ? arrivalMs : Math.min(this.#hoursEnd(slot, rule), arrivalMs);
       this.#elapse(slot, rule, Math.max(end, slots.since[slot]!), out, ruleNumber);
     }
-    if (slots.state[slot] !== AlertState.RECOVERING) return;
+    const from = Math.max(arrivalMs, slots.since[slot]!);
+    if (slots.state[slot] !== AlertState.RECOVERING) return from;
     const over = slots.since[slot]! + rule.keepFiringMs;
     if (over < arrivalMs) this.#elapse(slot, rule, over, out, ruleNumber);
+    return from;
   }
 
   /** The instant, by the engine's clock, at which time alone moves a machine on; Infinity: never. */

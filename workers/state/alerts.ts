@@ -202,8 +202,8 @@ export class AlertBook {
     if (this.#cut !== null) this.#cut.save(meter);
     const rows = this.#rows;
     const kinds = rows.kinds[row]!;
-    if ((kinds & IMMEDIATE_KINDS) !== 0) this.#judgeAtOnce(row, seen, arrivalMs, out, ruleNumber);
-    rows.came(row, arrivalMs, seen.ts, seen.flags);
+    const cameMs = (kinds & IMMEDIATE_KINDS) !== 0 ? this.#judgeAtOnce(row, seen, arrivalMs, out, ruleNumber) : arrivalMs;
+    rows.came(row, cameMs, seen.ts, seen.flags);
     if ((kinds & ENERGY_KINDS) !== 0) {
       const heldTs = rows.heldTs(row);
       if (heldTs < seen.ts && (seen.previousFlags & Flag.SPIKE) === 0) {
@@ -229,8 +229,9 @@ export class AlertBook {
       .map((slot) => ({ rule: this.#slots.rule[slot]!.rule, state: this.#slots.state[slot]!, since: this.#slots.began[slot]! }));
   }
 
-  /** Levels and arrivals at once; flags of the reading before, which this one has settled. */
-  #judgeAtOnce(row: number, seen: Observation, arrivalMs: number, out: EntryWriter, ruleNumber: RuleNumber): void {
+  /** Levels and arrivals at once; flags of the reading before, which this one has settled. Returns from when on data may be missed again. */
+  #judgeAtOnce(row: number, seen: Observation, arrivalMs: number, out: EntryWriter, ruleNumber: RuleNumber): number {
+    let cameMs = arrivalMs;
     const rows = this.#rows;
     const end = rows.start[row]! + rows.count[row]!;
     // A meter that has rules only now had readings before.
@@ -238,12 +239,13 @@ export class AlertBook {
     for (let slot = rows.start[row]!; slot < end; slot++) {
       const { on } = this.#slots.rule[slot]!;
       if (on === On.VALUE) this.#machines.step(slot, rows.scaled(row, seen.value), seen.ts, seen.ts, out, ruleNumber);
-      else if (on === On.NODATA) this.#machines.arrived(slot, arrivalMs, out, ruleNumber);
+      else if (on === On.NODATA) cameMs = Math.max(cameMs, this.#machines.arrived(slot, arrivalMs, out, ruleNumber));
       else if (on === On.FLAG && newest < seen.ts) {
         const flags = seen.previousTs === newest ? seen.previousFlags : rows.flags[row]!;
         this.#machines.step(slot, flags, newest, newest, out, ruleNumber);
       }
     }
+    return cameMs;
   }
 
   #judgeEnergy(row: number, seen: Observation, out: EntryWriter, ruleNumber: RuleNumber): void {
