@@ -82,7 +82,9 @@ export function claimDirectory(directory: string, shards: number, spread: Record
       shardDirectory: (index) => shardDirectory(directory, (identity.generation ?? 0) + (move === null ? 0 : 1), index),
       bindStore(store) {
         if (identity.store === store) return;
-        if (identity.store !== null) throw foreign(directory, identity.store, store);
+        // Behind the store's id there were the ids of its tables once.
+        const isKnown = identity.store === null || identity.store.startsWith(`${store}:`);
+        if (!isKnown) throw foreign(directory, identity.store ?? "", store);
         identity.store = store;
         writeDurably(path, JSON.stringify(identity));
       },

@@ -106,8 +106,8 @@ function foundColumn([, name, type, key]: SqlValue[]): FoundColumn {
 }
 
 /**
- * What tells this store from another: a random id that it keeps, and the ids of its tables. It
- * outlives restarts; it changes when the data was replaced or a table was dropped and created again.
+ * What tells this store from another: a random id that it keeps. It outlives restarts, and tables that are dropped and made again: whoever
+ * sends rows watches their ids, and sends again what such a table has lost.
  */
 export async function identityOf(connection: QuestDbConnection, random: () => string): Promise<string> {
   const name = sqlName(identityTable);
@@ -122,7 +122,7 @@ export async function identityOf(connection: QuestDbConnection, random: () => st
   }
   if (first === undefined)
     throw new MeterstormError("store_unavailable", `${identityTable} holds no row although one was just written`);
-  return `questdb:${String(first[0])}:${(await tableStates(connection)).map((state) => state.id).join(",")}`;
+  return `questdb:${String(first[0])}`;
 }
 
 /** How one of our tables stands. */
