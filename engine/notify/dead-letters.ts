@@ -32,6 +32,8 @@ export class DeadLetters {
   readonly #directory: string;
   readonly #bounds: DeadLetterBounds;
   #file: DiskFile | null = null;
+  /** Of the present file. */
+  #path = "";
   #bytes = 0;
 
   constructor(disk: Disk, directory: string, bounds: DeadLetterBounds) {
@@ -45,12 +47,17 @@ export class DeadLetters {
     const lines = letters.map((letter) => Buffer.from(`${JSON.stringify(letter)}\n`));
     try {
       if (this.#bytes >= this.#bounds.fileBytes) await this.close();
-      this.#file ??= await this.#begin();
-      await this.#file.append(lines);
-      await this.#file.sync();
+      const file = this.#file ?? (await this.#begin());
+      await file.append(lines);
+      await file.sync();
+      // Only for one that holds something: a disk that is full takes the names of new files, and no more.
+      if (this.#bytes === 0) await this.#removeOldest();
       for (const line of lines) this.#bytes += line.length;
     } catch (error) {
+      // What a new file holds comes again into the next one.
+      const useless = this.#file !== null && this.#bytes === 0 ? this.#path : null;
       await this.close().catch(() => undefined);
+      if (useless !== null) await this.#disk.remove(useless).catch(() => undefined);
       throw error;
     }
   }
@@ -63,12 +70,21 @@ export class DeadLetters {
   }
 
   async #begin(): Promise<DiskFile> {
-    const names = (await this.#disk.list(this.#directory)).filter((name) => namePattern.test(name));
-    const last = Number(namePattern.exec(names.at(-1) ?? "")?.[1] ?? 0);
-    const file = await this.#disk.create(`${this.#directory}/dead-letters-${String(last + 1).padStart(6, "0")}.jsonl`);
+    const last = Number(namePattern.exec((await this.#names()).at(-1) ?? "")?.[1] ?? 0);
+    this.#path = `${this.#directory}/dead-letters-${String(last + 1).padStart(6, "0")}.jsonl`;
+    const file = await this.#disk.create(this.#path);
+    this.#file = file;
     await this.#disk.syncDirectory(this.#directory);
-    const tooMany = names.slice(0, Math.max(0, names.length + 1 - this.#bounds.files));
-    for (const name of tooMany) await this.#disk.remove(`${this.#directory}/${name}`);
     return file;
+  }
+
+  async #removeOldest(): Promise<void> {
+    const names = await this.#names();
+    const tooMany = names.slice(0, Math.max(0, names.length - this.#bounds.files));
+    for (const name of tooMany) await this.#disk.remove(`${this.#directory}/${name}`);
+  }
+
+  async #names(): Promise<string[]> {
+    return (await this.#disk.list(this.#directory)).filter((name) => namePattern.test(name));
   }
 }
