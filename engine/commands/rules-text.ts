@@ -51,7 +51,7 @@ function summaryOf({ incidents, to }: RulesReport, { id }: Rule): Summary {
     incidents: own.length,
     meters: new Set(own.map(({ meter }) => meter)).size,
     firing: own.filter(({ resolved }) => resolved === null).length,
-    longestMs: Math.max(0, ...own.map(({ ts, resolved }) => (resolved ?? to) - ts)),
+    longestMs: own.reduce((longest, { ts, resolved }) => Math.max(longest, (resolved ?? to) - ts), 0),
   };
 }
 

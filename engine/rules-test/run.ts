@@ -54,7 +54,7 @@ export async function runRules(options: RunOptions): Promise<RunResult> {
       const { transitions, refused } = await thread.end(meter);
       result.readings += run.readings;
       result.refused += refused;
-      result.incidents.push(...incidentsWithin(meter, transitions, from, to));
+      for (const incident of incidentsWithin(meter, transitions, from, to)) result.incidents.push(incident);
     }
     result.incidents.sort((a, b) => a.ts - b.ts || (a.meter < b.meter ? -1 : a.meter > b.meter ? 1 : 0));
     return result;
