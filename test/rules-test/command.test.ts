@@ -67,6 +67,8 @@ test("what cannot be run is said in words, with a code and the exit code 1", asy
     [{ from: "yesterday" }, /^rules_options: --from is "yesterday"; give an instant/],
     [{ to: "2026-03-01T00:00" }, /^rules_options: --to is "2026-03-01T00:00"; give an instant/],
     [{ from: "2026-03-02", to: "2026-03-02" }, /^rules_options: --from \(2026-03-01T23:00:00.000Z\) must lie before --to/],
+    [{ to: "1970-01-01" }, /^rules_options: --from .* must lie before --to \(1970-01-01/],
+    [{ from: "2150-01-01" }, /^rules_options: --from .* must lie before --to/],
     [{ from: "2026-05-01" }, /^rules_options: --from .* must lie before --to \(2026-04-10T00:00:00.000Z, now at the latest\)$/],
     [
       { url: "http://127.0.0.1:1", token: "quiet.k.secret", tenant: "acme" },
