@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type RulesTestArguments, runRulesTest } from "../../engine/commands/rules.js";
 import { DuckDbFile } from "../../engine/store/duckdb.js";
+import { Receiver } from "../notify/receiver.js";
 import { type ConfigFile, createTenant } from "../support/engine.js";
 import { temporaryDirectory } from "../support/servers.js";
 
@@ -94,6 +95,25 @@ test("a store that cannot be read ends with 2", async () => {
   const away = await run([acme.config], { url: "http://127.0.0.1:1", token: "acme.k.secret" });
   assert.equal(away.code, 2);
   assert.match(away.err.join(), /^store_unavailable: http:\/\/127\.0\.0\.1:1 did not answer/);
+});
+
+test("an address at which no engine answers is said, and is no history without incidents", async (t) => {
+  const receiver = await Receiver.start();
+  t.after(() => receiver.stop());
+  const answers: [status: number, body: string][] = [
+    [404, "nothing here"],
+    [200, "<html>"],
+    [200, "{}"],
+    [200, '[{"meter":"temp-1"}]'],
+    [200, "[null]"],
+  ];
+  for (const [status, body] of answers) {
+    receiver.answer = (_, response) => response.writeHead(status).end(body);
+    const url = `http://127.0.0.1:${receiver.port}`;
+    const { code, out, err } = await run([acme.config], { url, token: "acme.k.secret" });
+    assert.deepEqual([code, out], [1, []], body);
+    assert.match(err.join(), /^history_refused: http:\/\/127\.0\.0\.1:\d+ does not answer \/v1\/meters\S* as an engine does/);
+  }
 });
 
 test("incidents are printed with when, how long, which meter, how grave and by what value, and a sum for each rule", async () => {
