@@ -150,14 +150,15 @@ export class Notifier {
   }
 
   stats(): NotifierStats {
-    const tenants: Record<string, TenantDelivery> = {};
-    for (const [tenant, counts] of this.#counts) tenants[tenant] = { ...counts, waiting: 0, failing: 0 };
+    const tenants = new Map<string, TenantDelivery>();
+    for (const [tenant, counts] of this.#counts) tenants.set(tenant, { ...counts, waiting: 0, failing: 0 });
     for (const channel of this.#channels.values()) {
-      const tenant = tenants[channel.tenant]!;
+      const tenant = tenants.get(channel.tenant)!;
       tenant.waiting += channel.waiting;
       if (channel.failing() !== null) tenant.failing++;
     }
-    return { tenants, trouble: this.#log?.trouble ?? "" };
+    // A client may be called `__proto__`, which only becomes a name of the object's own this way.
+    return { tenants: Object.fromEntries(tenants), trouble: this.#log?.trouble ?? "" };
   }
 
   /** Begins no other attempt, gives those under way half of `withinMs`, and keeps on the disk what became of them. */
