@@ -75,10 +75,11 @@ export class LiveChanges {
    * Goes on by the tenants of another configuration.
    * @throws MeterstormError where it cannot; nothing is changed then
    */
-  reload(config: Config): Promise<void> {
-    return this.#turn.take(async () => {
+  async reload(config: Config): Promise<void> {
+    // Not in its turn: who puts a rule meanwhile is told that the engine is starting, and does not hang behind this one.
+    await this.#ports.opened;
+    await this.#turn.take(async () => {
       try {
-        await this.#ports.opened;
         await this.#reload(config);
         this.counts.applied++;
       } catch (error) {

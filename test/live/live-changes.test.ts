@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { MeterstormError } from "../../engine/base/errors.js";
 import { InForce } from "../../engine/config/in-force.js";
 import { parseConfig } from "../../engine/config/load.js";
 import type { Config } from "../../engine/config/schema.js";
@@ -12,6 +13,7 @@ import { temporaryDirectory } from "../support/servers.js";
 
 /** Names that every object has, and that a client may have. */
 const ODD = ["constructor", "toString", "hasOwnProperty", "__proto__"];
+const RULE = { id: "r", meters: "*", on: "value", op: ">", threshold: 5 };
 
 function config(...tenants: object[]): Config {
   const parsed = parseConfig({ tenants }, "a test");
@@ -85,4 +87,41 @@ test("clients and stores that could not be written down are not believed: the ne
   claim.bindStore("questdb:2");
   assert.deepEqual(JSON.parse(kept()), { format: 1, shards: 4, spread: { acme: 1, other: 2 }, store: "questdb:2" });
   claim.release();
+});
+
+test("a rule that is put while a configuration waits for the shards to open is told to come again, at once", async () => {
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  let isOpen = false;
+  const running = config({ id: "acme" });
+  const { changes, inForce } = stand(running, {
+    opened,
+    change: async ({ commit, adopted }) => {
+      if (!isOpen) throw new MeterstormError("busy", "shard 0 takes no other settings now: starting");
+      commit();
+      adopted();
+    },
+  });
+  const rule = config({ id: "acme", rules: [RULE] }).tenants[0]!.rules[0]!;
+  const reloading = changes.reload(config({ id: "acme" }, { id: "new" }));
+  const putting = changes.say("acme", "r", rule).then(
+    () => "taken",
+    (error: MeterstormError) => error.code,
+  );
+  const hung = new Promise((resolve) => setTimeout(resolve, 2000, "nothing")).then(() => "hangs");
+  assert.equal(await Promise.race([putting, hung]), "busy");
+  isOpen = true;
+  open();
+  await reloading;
+  assert.deepEqual(changes.counts, { applied: 1, refused: 0 });
+  assert.equal(await changes.say("acme", "r", rule), true);
+  assert.deepEqual(
+    inForce.tenants.map(({ id, rules }) => [id, rules.length]),
+    [
+      ["acme", 1],
+      ["new", 0],
+    ],
+  );
 });
