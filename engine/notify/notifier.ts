@@ -10,7 +10,7 @@ import { type DeadLetterBounds, DeadLetters } from "./dead-letters.js";
 import { type Endpoint, HttpEndpoint } from "./endpoint.js";
 import { QueueLog } from "./queue-log.js";
 import { foldRecords, type QueueState, type WaitingEntry } from "./queue-state.js";
-import type { QueueRecord } from "./records.js";
+import type { Failing, QueueRecord } from "./records.js";
 import { recoverQueue } from "./recovery.js";
 import { RememberedKeys } from "./remembered-keys.js";
 import { type NotifyLog, type Webhook, webhookId } from "./transition.js";
@@ -230,7 +230,7 @@ export class Notifier {
     return this.#options.webhooks(tenant).find(({ url }) => webhookId(tenant, url) === id);
   }
 
-  #channel(tenant: string, webhook: Webhook, failing?: { attempts: number; until: number }): Channel {
+  #channel(tenant: string, webhook: Webhook, failing?: Failing): Channel {
     const id = webhookId(tenant, webhook.url);
     let channel = this.#channels.get(id);
     if (channel === undefined) {
