@@ -7,7 +7,7 @@ import { writeDurably } from "./base/write-durably.js";
 interface Identity {
   format: 1;
   shards: number;
-  /** Over how many shards each client is spread. */
+  /** Over how many shards each client is spread. Clients may be called as what every object has: only its own names count. */
   spread: Record<string, number>;
   /** The store that it feeds; null until one was reached. */
   store: string | null;
@@ -39,21 +39,24 @@ export function claimDirectory(directory: string, shards: number, spread: Record
   }
   const path = join(directory, "engine.json");
   try {
-    const identity = readIdentity(path, directory, shards, spread);
+    let identity = readIdentity(path, directory, shards, spread);
+    // What could not be written is not believed either: the next one who asks has it written again.
+    const keep = (next: Identity) => {
+      writeDurably(path, JSON.stringify(next));
+      identity = next;
+    };
     return {
       bindStore(store) {
         if (identity.store === store) return;
         if (identity.store !== null) throw foreign(directory, identity.store, store);
-        identity.store = store;
-        writeDurably(path, JSON.stringify(identity));
+        keep({ ...identity, store });
       },
       get spread() {
         return identity.spread;
       },
       addClients(added) {
-        if (Object.keys(added).every((tenant) => tenant in identity.spread)) return;
-        identity.spread = { ...added, ...identity.spread };
-        writeDurably(path, JSON.stringify(identity));
+        if (Object.keys(added).every((tenant) => Object.hasOwn(identity.spread, tenant))) return;
+        keep({ ...identity, spread: { ...added, ...identity.spread } });
       },
       release: () => releaseLock(lock),
     };
@@ -84,7 +87,7 @@ function readIdentity(path: string, directory: string, shards: number, spread: R
     throw new MeterstormError("shards_changed", message);
   }
   assertSameSpread(identity, spread, directory);
-  if (Object.keys(spread).some((tenant) => !(tenant in identity.spread))) {
+  if (Object.keys(spread).some((tenant) => !Object.hasOwn(identity.spread, tenant))) {
     identity.spread = { ...identity.spread, ...spread };
     writeDurably(path, JSON.stringify(identity));
   }
@@ -94,7 +97,7 @@ function readIdentity(path: string, directory: string, shards: number, spread: R
 /** A client must stay spread as it was: its meters' states lie where its dataloggers' frames went. */
 function assertSameSpread(identity: Identity, spread: Record<string, number>, directory: string): void {
   for (const [tenant, shards] of Object.entries(identity.spread)) {
-    const now = spread[tenant] ?? shards;
+    const now = Object.hasOwn(spread, tenant) ? spread[tenant]! : shards;
     if (now === shards) continue;
     const message = `${directory} was written with the client "${tenant}" spread over ${shards} shards, now it is ${now}; set its "shards" to ${shards} again, or start from an empty directory`;
     throw new MeterstormError("shards_changed", message);

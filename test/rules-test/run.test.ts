@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { Flag } from "../../engine/base/flags.js";
 import { defaultSettings, type MeterSettings, type Rule, type TenantPlan } from "../../engine/base/settings.js";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../engine/base/zone.js";
+import { rulesJson } from "../../engine/commands/rules-text.js";
+import { table } from "../../engine/commands/text-table.js";
 import type { TriedIncident } from "../../engine/rules-test/incidents.js";
 import { type RunOptions, type RunResult, runRules } from "../../engine/rules-test/run.js";
 import { FakeHistory } from "./fake-history.js";
@@ -97,6 +99,40 @@ test("a day's sum begins with its day, though the range begins later", async () 
   const history = new FakeHistory().put("m", hourly(values, -1));
   const result = await run(history, planOf([rule({ on: "day", threshold: 15 })], { maxRate: 100 }), { from: T0 + 12 * HOUR_MS });
   assert.deepEqual(short(result), [["m", 16, 25, 16]]);
+});
+
+test("where few readings come the range begins as it would have begun after all that came before", async () => {
+  const days = (...readings: [number, number][]) => readings.map(([at, value]) => [T0 + at * DAY_MS, value] as const);
+  const energy = planOf([rule({ on: "delta" })], { maxRate: 1000 });
+  const sum = planOf([rule({ on: "day" })], { maxRate: 1000 });
+  const both = async (plan: TenantPlan, readings: readonly (readonly [number, number])[], from = T0) => {
+    const history = new FakeHistory().put("m", readings);
+    const whole = await run(history, plan, { from: T0 - 100 * DAY_MS });
+    const short = await run(history, plan, { from });
+    const found = (result: RunResult) =>
+      result.incidents
+        .filter(({ resolved }) => resolved === null || resolved >= from)
+        .map(({ ts, resolved, value, transitions }) => ({ ts, resolved, value, transitions }));
+    assert.deepEqual(found(short), found(whole));
+    return short.incidents.length;
+  };
+  // One within what is read before the range, none within it.
+  assert.equal(await both(energy, days([-6, 100], [-1, 200], [2, 201])), 1);
+  assert.equal(await both(energy, days([-40, 100], [-11, 200], [2, 201])), 1);
+  // A day's sum whose beginning a reading long before it decides.
+  assert.equal(await both(sum, days([-4, 100], [0.4, 200], [0.55, 200.5], [0.8, 201]), T0 + DAY_MS / 2), 1);
+  // One more in the same day.
+  assert.equal(await both(sum, days([-4, 100], [-2.5, 175], [-2.3, 176], [0.5, 177]), T0 - 1.5 * DAY_MS), 1);
+});
+
+test("a rule that changes with each reading of a long range is run to its end", async () => {
+  const count = 260_000;
+  const swing = Array.from({ length: count }, (_, i) => [T0 + i * 1000, i % 2 === 0 ? 11 : 9] as const);
+  const plan = planOf([rule({})]);
+  const result = await run(new FakeHistory().put("m", swing), plan);
+  const [report] = JSON.parse(rulesJson([{ plan, from: T0, to: T0 + 30 * DAY_MS, ...result }])) as [{ rules: unknown }];
+  assert.deepEqual(report.rules, [{ id: "r", incidents: count / 2, meters: 1, firing: 0, longestMs: 1000 }]);
+  assert.equal(table(result.incidents.map(({ meter }) => [meter, ""])).length, count / 2);
 });
 
 test("a declared exchange takes its place among the readings", async () => {
