@@ -267,7 +267,7 @@ export class AlertBook {
   #place(meter: number, matching: readonly CompiledRule[]): void {
     const before = this.#rowOf[meter]! - 1;
     if (before < 0 && matching.length === 0) return;
-    // What is over under a rule that is gone is no more, as after a restart.
+    // What is over under a rule that is gone is no more.
     const isOver = ({ rule, state, since }: LiveSlot) => rule.retired && state === AlertState.OK && since === 0;
     const old =
       before < 0
@@ -291,6 +291,9 @@ export class AlertBook {
     this.#rowOf[meter] = row + 1;
     const start = this.#slots.take(row, rules);
     this.#rows.setRun(row, start, rules);
+    // What waited for rules that are gone is not for those that come one day.
+    if ((this.#rows.kinds[row]! & ENERGY_KINDS) === 0) this.#rows.release(row);
+    if ((this.#rows.kinds[row]! & PERIOD_KINDS) === 0) this.#periods.release(row);
     const byKey = new Map(old.map((saved) => [ruleKey(saved.rule.rule), saved]));
     rules.forEach((rule, index) => {
       const saved = byKey.get(ruleKey(rule.rule));
@@ -342,7 +345,8 @@ export class AlertBook {
       if (held !== null) rows.held(row, held);
       const slots = this.#run(row)
         .map((slot) => this.#saveSlot(slot))
-        .filter(({ state, since }) => state !== AlertState.OK || since !== 0)
+        // Rules that are gone keep the meter's row, and what it waits for, until rules change again: after a restart too.
+        .filter(({ rule, state, since }) => rule.retired || state !== AlertState.OK || since !== 0)
         .map((saved) => ({ ...saved, rule: saved.rule.rule }));
       const judged = [0, 1, 2].map((period) => this.#periods.judged(row, period));
       yield { meter, held, judged, waiting: this.#periods.waiting(row), slots };
