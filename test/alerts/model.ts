@@ -88,6 +88,7 @@ class PlainMachine {
     const severity = this.#severityOf(amount);
     if (!isFirst && severity === this.#severity) return;
     this.#severity = severity;
+    this.moved = at;
     this.#tell("firing", at, amount);
   }
 

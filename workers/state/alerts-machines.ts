@@ -58,6 +58,8 @@ export class AlertMachines {
     const severity = rule.severities[isKnown ? levelOf(rule, amount) : 0]!;
     if (move !== Move.FIRE && severity === slots.severity[slot]) return;
     slots.severity[slot] = severity;
+    // What is said next is said later, or nobody could tell what was said last.
+    slots.since[slot] = when;
     this.#write(slot, when, amount, true, out, ruleNumber);
   }
 
