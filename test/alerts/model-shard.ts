@@ -87,6 +87,19 @@ export class ModelShard {
     this.#keep();
   }
 
+  /** NaN, NaN: one that is withdrawn. */
+  exchange(meter: string, ts: number, final: number, start: number, rev = 0): void {
+    const { out, directory } = this.#applier;
+    const nowMs = this.#clock.nowMs();
+    out.reset();
+    this.#applier.datalogger = this.#applier.dataloggerNumber(this.#plan.id, "dl");
+    this.#applier.arrivalMs = nowMs;
+    out.beginUnit(UnitType.FRAME, nowMs, this.#applier.datalogger, 0, 0, 0);
+    this.#applier.exchange(directory.meterNumber(directory.tenantNumber(this.#plan.id), meter), ts, final, start, rev, nowMs);
+    out.endUnit(1);
+    this.#keep();
+  }
+
   tick(): void {
     const { out } = this.#applier;
     out.reset();

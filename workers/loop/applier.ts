@@ -5,7 +5,7 @@ import { limits } from "../../engine/base/limits.js";
 import { type MeterTimeline, parseTimeline, type TenantPlan, timelineFor, timelineText } from "../../engine/base/settings.js";
 import type { MeterClaims } from "../../engine/memory/claims.js";
 import { AlertBook } from "../state/alerts.js";
-import { Applied, MeterBook } from "../state/book.js";
+import { Applied, createRunning, MeterBook } from "../state/book.js";
 import type { ChangedSet } from "../state/changed.js";
 import { Directory } from "../state/directory.js";
 import { knownExchange, knownReading } from "../state/known-record.js";
@@ -56,6 +56,7 @@ export class Applier {
   /** Inputs behind their meter's newest since the last `takeLate`. */
   #late = 0;
   #transitions = 0;
+  readonly #newest = createRunning();
 
   constructor(
     plans: readonly TenantPlan[],
@@ -232,6 +233,8 @@ export class Applier {
     const applied = this.book.applyExchange(meter, ts, final, start, rev, withdrawn, this.out);
     if (applied !== Applied.LATE) {
       this.useSettings(meter);
+      this.book.running(meter, this.#newest);
+      this.alerts.flagged(meter, this.#newest);
       return;
     }
     const [last, first] = withdrawn ? [Number.NaN, Number.NaN] : [final, start];

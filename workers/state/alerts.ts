@@ -194,12 +194,13 @@ export class AlertBook {
     const rows = this.#rows;
     const kinds = rows.kinds[row]!;
     if ((kinds & IMMEDIATE_KINDS) !== 0) this.#judgeAtOnce(row, seen, arrivalMs, out, ruleNumber);
+    const settled = seen.previousFlags | (seen.previousTs === rows.newest[row] ? 0 : rows.flags[row]!);
     rows.arrived[row] = arrivalMs;
     rows.newest[row] = seen.ts;
     rows.flags[row] = seen.flags;
     if ((kinds & ENERGY_KINDS) !== 0) {
       const heldTs = rows.heldTs(row);
-      if (heldTs < seen.ts && (seen.previousFlags & Flag.SPIKE) === 0) {
+      if (heldTs < seen.ts && (settled & Flag.SPIKE) === 0) {
         rows.held(row, this.#held);
         this.#judgeEnergy(row, this.#held, out, ruleNumber);
       }
@@ -211,6 +212,12 @@ export class AlertBook {
       }
     }
     if (this.#clock !== null) this.#clock.read(row);
+  }
+
+  /** An exchange has settled the newest reading, or has gone again: these are its flags now. */
+  flagged(meter: number, { ts, flags }: Pick<Observation, "ts" | "flags">): void {
+    const row = this.#rowOf[meter]! - 1;
+    if (row >= 0 && this.#rows.newest[row] === ts) this.#rows.flags[row] = flags;
   }
 
   /** State and beginning of each rule of the meter that is not OK. */
@@ -267,14 +274,9 @@ export class AlertBook {
   #place(meter: number, matching: readonly CompiledRule[]): void {
     const before = this.#rowOf[meter]! - 1;
     if (before < 0 && matching.length === 0) return;
-    // What is over under a rule that is gone is no more.
     const isOver = ({ rule, state, since }: LiveSlot) => rule.retired && state === AlertState.OK && since === 0;
-    const old =
-      before < 0
-        ? []
-        : this.#run(before)
-            .map((slot) => this.#saveSlot(slot))
-            .filter((saved) => !isOver(saved));
+    const run = before < 0 ? [] : this.#run(before);
+    const old = run.map((slot) => this.#saveSlot(slot)).filter((saved) => !isOver(saved));
     const keys = new Set(matching.map(({ rule }) => ruleKey(rule)));
     const orphans = old.filter(({ rule, state }) => state >= AlertState.FIRING && !keys.has(ruleKey(rule.rule)));
     const rules = [...matching, ...orphans.map(({ rule }) => (rule.retired ? rule : retire(rule)))];
