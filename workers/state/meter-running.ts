@@ -85,6 +85,7 @@ export function fillSettled(window: MeterWindow, into: SettledReading): void {
 export function fillObservation(window: MeterWindow, into: Observation, periods: number): void {
   const { older, newer } = window;
   into.ts = newer.ts;
+  into.at = newer.at;
   into.value = newer.value;
   into.delta = newer.settings.shownAmount(newer.delta, newer.deltaLow);
   // What an exchange closed is part of the delta, so its time is part of the span.
