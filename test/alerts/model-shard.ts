@@ -70,7 +70,7 @@ export class ModelShard {
     this.#snapshot = { unit: this.#units.length, sections };
   }
 
-  reading(meter: string, ts: number, value: number): void {
+  reading(meter: string, ts: number, value: number, rev = 0): void {
     const applier = this.#applier;
     const { out } = applier;
     const nowMs = this.#clock.nowMs();
@@ -81,7 +81,7 @@ export class ModelShard {
     out.beginUnit(UnitType.FRAME, nowMs, datalogger, 0, 0, 0);
     applier.nameDatalogger(this.#plan.id, "dl");
     const number = applier.meter(applier.directory.tenantNumber(this.#plan.id), meter, datalogger, false);
-    const answer = applier.reading(number, ts, value, 0, nowMs);
+    const answer = applier.reading(number, ts, value, rev, nowMs);
     if (answer !== 0) throw new Error(`a reading of ${new Date(ts).toISOString()} is refused: ${answer}`);
     out.endUnit(1);
     this.#keep();

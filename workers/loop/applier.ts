@@ -251,9 +251,12 @@ export class Applier {
     } else if (applied === Applied.LATE) {
       this.late.add(meter, knownReading(ts, value, rev), this.datalogger);
       this.#late++;
-    } else if (applied === Applied.INSERTED) {
-      this.changed?.mark(meter);
-      this.#late++;
+    } else if (applied !== Applied.DUPLICATE) {
+      if (applied === Applied.INSERTED) {
+        this.changed?.mark(meter);
+        this.#late++;
+      }
+      this.alerts.revised(meter, this.book);
     }
   }
 

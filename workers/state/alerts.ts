@@ -213,6 +213,19 @@ export class AlertBook {
     if (this.#clock !== null) this.#clock.read(row);
   }
 
+  /** A correction, or a reading worked in before it, may have changed the newest reading: what waits is as it is now, what was judged stays judged. */
+  revised(meter: number, source: AlertSource): void {
+    const row = this.#rowOf[meter]! - 1;
+    if (row < 0) return;
+    const { newest, flags, kinds } = this.#rows;
+    const heldTs = this.#rows.heldTs(row);
+    if (!Number.isNaN(heldTs) && this.watchesPeriods(meter)) source.reportPeriods(meter, this);
+    const seen = this.#seen;
+    source.observe(meter, seen, (kinds[row]! & PERIOD_KINDS) >>> On.QUARTER);
+    if (seen.ts === newest[row]) flags[row] = seen.flags;
+    if (seen.ts === heldTs) this.#rows.hold(row, seen);
+  }
+
   /** An exchange has settled the newest reading, or has gone again: these are its flags now. */
   flagged(meter: number, { ts, flags }: Pick<Observation, "ts" | "flags">): void {
     const row = this.#rowOf[meter]! - 1;
