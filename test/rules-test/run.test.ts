@@ -200,6 +200,26 @@ test("a night ends once, though its last reading counts only when the next has c
   }
 });
 
+test("intervals labelled by their start count, and arrive, at their end", async () => {
+  const schedule = { days: [1, 2, 3, 4, 5, 6, 7], fromMinute: 22 * 60, toMinute: 6 * 60 };
+  const nights = rule({ on: "delta", schedule });
+  const lasting = rule({ id: "lasting", on: "delta", threshold: 20, forMs: 10 * MINUTE_MS });
+  const silent = rule({ id: "silent", on: "nodata", threshold: null, forMs: 90 * MINUTE_MS });
+  const amounts = Array.from({ length: 36 }, (_, i) => (i === 3 ? 30 : 11));
+  const raised = async (label: "start" | "end") => {
+    const history = new FakeHistory().put("m", hourly(amounts, label === "start" ? 0 : 1));
+    return run(history, planOf([nights, lasting, silent], { kind: "interval", label }), { to: T0 + 40 * HOUR_MS });
+  };
+  const byEnd = await raised("end");
+  assert.deepEqual(short(byEnd), [
+    ["m", 1, 6, 11],
+    ["m", 4 + 1 / 6, 5, 30],
+    ["m", 23, 30, 11],
+    ["m", 37.5, null, null],
+  ]);
+  assert.deepEqual((await raised("start")).incidents, byEnd.incidents);
+});
+
 test("missing data is missed from the last reading on, however long before the range that was", async () => {
   const silent = rule({ on: "nodata", threshold: null, forMs: 5 * HOUR_MS });
   const history = new FakeHistory().put("gap", hourly([1, 1], -2).concat(hourly([1, 1, 1], 8), hourly([1], 15)));

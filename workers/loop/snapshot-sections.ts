@@ -40,6 +40,7 @@ export function restoreSections(applier: Applier, sections: ReadonlyMap<string, 
   });
   restoreDataloggers(applier, section("dataloggers"));
   applier.book.restore(partsOf(section("meters")));
+  for (let meter = 0; meter < applier.directory.meterCount; meter++) applier.useSettings(meter);
   applier.alerts.restore(partsOf(section("alerts")));
   applier.late.decode(doublesOf(section("late")));
   const [stored = 0, from = Number.NaN, told = 0] = doublesOf(section("stored"));

@@ -3,21 +3,13 @@ import { MeterstormError } from "../../engine/base/errors.js";
 import type { Rule } from "../../engine/base/settings.js";
 import { emptyObservation, type Observation } from "../kernels/alert.js";
 import type { EndedPeriod } from "./alerts-periods.js";
+import type { SavedSlot } from "./alerts-slots.js";
 
 /** What the alerts remember beside the meters. */
 export interface SavedHead {
   startedMs: number;
   /** By tenant: since when it has its rules, by their keys. */
   from: readonly (readonly (readonly [string, number])[])[];
-}
-
-export interface SavedSlot {
-  rule: Rule;
-  state: number;
-  since: number;
-  began: number;
-  last: number;
-  severity: number;
 }
 
 /** All that a meter's alerts remember. Slots that are OK and of which nothing is to be remembered are left out. */
@@ -31,18 +23,19 @@ export interface SavedMeter {
 }
 
 const PIECE_BYTES = 64 * 1024;
-/** Numbers of each meter's newest live reading, its own included. */
-const COLUMNS = 4;
+/** Numbers of each meter's newest live reading, its own included, by version. */
+const COLUMNS = [0, 0, 4, 5] as const;
+const VERSION = 3;
 
 /**
  * Pieces of a snapshot: first JSON, the rules that are referred to by their place in it; then numbers, f64 little-endian. First how many
- * meters have rules, and of all of them number, arrival, ts and flags of the newest live reading, a column each; then whole meters
+ * meters have rules, and of all of them number, and of the newest live reading arrival, ts, flags and where it counts, a column each; then whole meters
  * in each piece:
  *
  *     meter | held 0 or 1 | ts delta span quarter hour day (if held) | judged × 3
  *     waiting n | period start end energy (n times) | slots n | rule state since began last severity (n times)
  *
- * Version 1 had neither the columns nor `last` and `severity`.
+ * Version 1 had neither the columns nor `last` and `severity`, version 2 not the last column.
  */
 export function writeAlerts(head: SavedHead, newest: readonly Float64Array[], meters: Iterable<SavedMeter>): Uint8Array[] {
   const rules = new Map<Rule, number>();
@@ -67,11 +60,11 @@ export function writeAlerts(head: SavedHead, newest: readonly Float64Array[], me
   }
   flush();
   const count = newest[0]?.length ?? 0;
-  const columns = new Float64Array(1 + COLUMNS * count);
+  const columns = new Float64Array(1 + COLUMNS[VERSION] * count);
   columns[0] = count;
   for (const [i, column] of newest.entries()) columns.set(column, 1 + i * count);
   pieces.unshift(new Uint8Array(columns.buffer));
-  return [new TextEncoder().encode(JSON.stringify({ version: 2, ...head, rules: [...rules.keys()] })), ...pieces];
+  return [new TextEncoder().encode(JSON.stringify({ version: VERSION, ...head, rules: [...rules.keys()] })), ...pieces];
 }
 
 /** @throws MeterstormError `snapshot_damaged`, at the latest while the meters are gone through: the pieces are not what `writeAlerts` gives for meters below `meterCount` */
@@ -79,17 +72,18 @@ export function readAlerts(
   pieces: readonly Uint8Array[],
   meterCount: number,
 ): { head: SavedHead; newest: readonly Float64Array[]; meters: Generator<SavedMeter> } {
-  const { rules, isOld, startedMs, from } = readHeader(pieces[0]);
-  const newest = isOld ? [] : readColumns(pieces[1], meterCount);
+  const { rules, version, startedMs, from } = readHeader(pieces[0]);
+  const isOld = version === 1;
+  const newest = isOld ? [] : readColumns(pieces[1], meterCount, COLUMNS[version]);
   const meters = readMeters(pieces.slice(isOld ? 1 : 2), meterCount, rules, isOld);
   return { head: { startedMs, from }, newest, meters };
 }
 
-function readColumns(piece: Uint8Array | undefined, meterCount: number): Float64Array[] {
+function readColumns(piece: Uint8Array | undefined, meterCount: number, columnCount: number): Float64Array[] {
   const numbers = piece !== undefined && piece.length % 8 === 0 ? new Float64Array(piece.slice().buffer) : new Float64Array();
   const count = numbers[0] ?? -1;
-  if (numbers.length !== 1 + COLUMNS * count) throw damaged("columns that are cut");
-  const columns = Array.from({ length: COLUMNS }, (_, i) => numbers.slice(1 + i * count, 1 + (i + 1) * count));
+  if (numbers.length !== 1 + columnCount * count) throw damaged("columns that are cut");
+  const columns = Array.from({ length: columnCount }, (_, i) => numbers.slice(1 + i * count, 1 + (i + 1) * count));
   if (columns[0]!.some((meter) => !(meter >= 0 && meter < meterCount))) throw damaged(`a meter that is none of ${meterCount}`);
   return columns;
 }
@@ -137,17 +131,17 @@ function* readMeters(
   }
 }
 
-function readHeader(piece: Uint8Array | undefined): SavedHead & { rules: Rule[]; isOld: boolean } {
+function readHeader(piece: Uint8Array | undefined): SavedHead & { rules: Rule[]; version: 1 | 2 | 3 } {
   try {
     const header = JSON.parse(new TextDecoder().decode(piece)) as Partial<SavedHead> & { version?: unknown; rules?: unknown };
     const { version, rules, from, startedMs } = header;
     // JSON has no −Infinity: an engine that has not started yet has null.
-    if ((version === 1 || version === 2) && Array.isArray(rules))
-      return { rules: rules as Rule[], isOld: version === 1, from: from ?? [], startedMs: startedMs ?? Number.NEGATIVE_INFINITY };
+    if ((version === 1 || version === 2 || version === 3) && Array.isArray(rules))
+      return { rules: rules as Rule[], version, from: from ?? [], startedMs: startedMs ?? Number.NEGATIVE_INFINITY };
   } catch {
     // No JSON: said below.
   }
-  throw damaged("no header of version 2");
+  throw damaged("no header of version 3");
 }
 
 function readHeld(next: () => number): Observation {
