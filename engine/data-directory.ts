@@ -14,7 +14,7 @@ export interface Identity {
   /** How often the shards were moved; it names their directories. Left out: never. */
   generation?: number;
   shards: number;
-  /** Over how many shards each client is spread. */
+  /** Over how many shards each client is spread. Clients may be called as what every object has: only its own names count. */
   spread: Record<string, number>;
   /** The store that it feeds; null until one was reached. */
   store: string | null;
@@ -58,7 +58,12 @@ export function claimDirectory(directory: string, shards: number, spread: Record
   }
   const path = join(directory, "engine.json");
   try {
-    const identity = readIdentity(path, directory, shards, spread);
+    let identity = readIdentity(path, directory, shards, spread);
+    // What could not be written is not believed either: the next one who asks has it written again.
+    const keep = (next: Identity) => {
+      writeDurably(path, JSON.stringify(next));
+      identity = next;
+    };
     removeOthers(directory, identity.generation ?? 0);
     let move = moveBetween(directory, identity, shards, spread);
     return {
@@ -71,11 +76,10 @@ export function claimDirectory(directory: string, shards: number, spread: Record
         const { shards, spread } = move.to;
         const after: Identity = { ...identity, format: 2, generation, shards, spread: { ...spread } };
         try {
-          writeDurably(path, JSON.stringify(after));
+          keep(after);
         } catch (error) {
           throw new MeterstormError("data_dir_unwritable", `${path} cannot be written: ${messageOf(error)}`, { cause: error });
         }
-        Object.assign(identity, after);
         move = null;
         removeOthers(directory, generation);
       },
@@ -85,16 +89,14 @@ export function claimDirectory(directory: string, shards: number, spread: Record
         // Behind the store's id there were the ids of its tables once.
         const isKnown = identity.store === null || identity.store.startsWith(`${store}:`);
         if (!isKnown) throw foreign(directory, identity.store ?? "", store);
-        identity.store = store;
-        writeDurably(path, JSON.stringify(identity));
+        keep({ ...identity, store });
       },
       get spread() {
         return identity.spread;
       },
       addClients(added) {
-        if (Object.keys(added).every((tenant) => tenant in identity.spread)) return;
-        identity.spread = { ...added, ...identity.spread };
-        writeDurably(path, JSON.stringify(identity));
+        if (Object.keys(added).every((tenant) => Object.hasOwn(identity.spread, tenant))) return;
+        keep({ ...identity, spread: { ...added, ...identity.spread } });
       },
       release: () => releaseLock(lock),
     };

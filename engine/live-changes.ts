@@ -75,10 +75,11 @@ export class LiveChanges {
    * Goes on by the tenants of another configuration.
    * @throws MeterstormError where it cannot; nothing is changed then
    */
-  reload(config: Config): Promise<void> {
-    return this.#turn.take(async () => {
+  async reload(config: Config): Promise<void> {
+    // Not in its turn: who puts a rule meanwhile is told that the engine is starting, and does not hang behind this one.
+    await this.#ports.opened;
+    await this.#turn.take(async () => {
       try {
-        await this.#ports.opened;
         await this.#reload(config);
         this.counts.applied++;
       } catch (error) {
@@ -111,7 +112,7 @@ export class LiveChanges {
     for (const [index, tenant] of wanted.entries()) {
       const known = inForce.tenant(tenant.id);
       const asked = Math.min(tenant.shards, shards);
-      const is = known === undefined ? (spread[tenant.id] ?? asked) : Math.min(known.shards, shards);
+      const is = known === undefined ? spreadBefore(spread, tenant.id, asked) : Math.min(known.shards, shards);
       // What spreads a client is laid out at the start.
       const isNewAndSpread = known === undefined && (asked > 1 || is > 1);
       if (asked !== is || isNewAndSpread) fitting.waiting.push(`tenants[${index}].shards (${tenant.id})`);
@@ -181,4 +182,9 @@ export class LiveChanges {
       return true;
     });
   }
+}
+
+/** A client may be called as what every object has. */
+function spreadBefore(spread: Readonly<Record<string, number>>, tenant: string, otherwise: number): number {
+  return Object.hasOwn(spread, tenant) ? spread[tenant]! : otherwise;
 }

@@ -12,11 +12,11 @@ import type { Tickets } from "../intake/tickets.js";
 import type { Shard } from "../shards/shard.js";
 import type { Store } from "../store/interface.js";
 import { explainAnswer } from "./explain.js";
-import { incidentsOf } from "./incidents.js";
+import { incidentsAnswer } from "./incidents.js";
 import { monthAt, type Span } from "./month-spans.js";
 import { monthsOf } from "./months.js";
-import { choice, count, range } from "./parameters.js";
-import { consumptionJson, incidentsJson, readingsJson } from "./rows.js";
+import { choice, count, foreignCursor, range } from "./parameters.js";
+import { consumptionJson, readingsJson } from "./rows.js";
 import { MAX_RULE_BYTES, type RulesOptions, rulesAnswer } from "./rules.js";
 import type { ShardQueries } from "./shard-queries.js";
 import { type WebhooksOptions, webhooksAnswer } from "./webhooks.js";
@@ -30,7 +30,6 @@ const PAGES: Record<string, { file: string; type: string }> = {
   "/console.css": { file: "console.css", type: "text/css; charset=utf-8" },
 };
 const MOST_METERS = 1000;
-const MOST_INCIDENTS = 1000;
 
 export interface Readiness {
   ready: boolean;
@@ -140,7 +139,7 @@ export class Api {
       return errorAnswer(403, "forbidden", `this key's role is "ingest"; queries take "read" or "admin"`);
     const parts = request.path.split("/").slice(2).map(decodePart);
     const [first, meter, table, ...rest] = parts;
-    if (first === "alerts" && meter === undefined) return this.#alerts(identity.tenant, request.query);
+    if (first === "alerts" && meter === undefined) return incidentsAnswer(this.#options.store, identity.tenant, request.query);
     if (first !== "meters" || rest.length > 0 || parts.includes(null)) return notFound(request.path);
     if (meter === undefined || meter === null) return this.#meters(identity.tenant, request.query);
     if (table === undefined) return this.#meter(identity.tenant, meter);
@@ -196,24 +195,6 @@ export class Api {
     const next = rows.length > limit ? String(rows[limit]!.ts) : null;
     return textAnswer(200, consumptionJson(rows.slice(0, limit), timeline), nextCursor(next));
   }
-
-  async #alerts(tenant: string, query: URLSearchParams): Promise<HttpAnswer> {
-    const { from, to } = range(query);
-    const state = choice(query, "state", ["firing", "resolved"] as const, null);
-    const meter = query.get("meter");
-    const rule = query.get("rule");
-    const limit = count(query, "limit", 100, MOST_INCIDENTS);
-    const transitions = await this.#options.store.alerts(tenant, {
-      // An incident belongs to the range in which it opened; its end may lie behind it.
-      ...{ from, to: Date.UTC(2200, 0, 1), limit: limits.maxQueryRows, newestFirst: true },
-      ...(meter === null ? {} : { meter }),
-      ...(rule === null ? {} : { rule }),
-    });
-    const incidents = incidentsOf(transitions.reverse()).filter(
-      (incident) => incident.ts < to && (state === null || incident.state === state),
-    );
-    return textAnswer(200, incidentsJson(incidents.slice(-limit)));
-  }
 }
 
 function decodePart(part: string): string | null {
@@ -230,10 +211,6 @@ function meterCursor(query: URLSearchParams): string {
   const bytes = Buffer.from(cursor, "base64url");
   if (bytes.toString("base64url") !== cursor || !isUtf8(bytes)) throw foreignCursor();
   return bytes.toString("utf8");
-}
-
-function foreignCursor(): MeterstormError {
-  return new MeterstormError("parameter_invalid", "cursor is not one that this engine gave out; leave it away to begin anew");
 }
 
 /** `cursor` is the ts at which the next page begins. */

@@ -1,49 +1,40 @@
-import { SEVERITIES, type Severity } from "../base/entries.js";
-import type { AlertRow } from "../store/interface.js";
+import { type HttpAnswer, textAnswer } from "../intake/network.js";
+import type { Store } from "../store/interface.js";
+import { choice, count, foreignCursor, range } from "./parameters.js";
+import { incidentsJson } from "./rows.js";
 
-/** An alert from its opening to its end. */
-export interface Incident {
-  incident: string;
-  meter: string;
-  rule: string;
-  state: "firing" | "resolved";
-  /** The severity it has now, or had last. */
-  severity: Severity;
-  /** The gravest that it had. */
-  worst: Severity;
-  /** When it opened, the value that opened it and the threshold that this was beyond; null for rules that have none. */
-  ts: number;
-  value: number | null;
-  threshold: number | null;
-  resolved: number | null;
+const MOST_INCIDENTS = 1000;
+const CURSOR = /^(\d{1,15})\.([0-9a-f]{16})$/;
+
+/**
+ * `GET /v1/alerts`: the incidents that were open at any instant of the range, in order of their opening. Of more than `limit` those that
+ * opened last; the next page's are older.
+ */
+export async function incidentsAnswer(store: Store, tenant: string, query: URLSearchParams): Promise<HttpAnswer> {
+  const { from, to } = range(query);
+  const state = choice(query, "state", ["firing", "resolved"] as const, null);
+  const meter = query.get("meter");
+  const rule = query.get("rule");
+  const limit = count(query, "limit", 100, MOST_INCIDENTS);
+  const before = olderThan(query);
+  const found = await store.incidents(tenant, {
+    ...{ from, to, limit: limit + 1 },
+    ...(state === null ? {} : { state }),
+    ...(meter === null ? {} : { meter }),
+    ...(rule === null ? {} : { rule }),
+    ...(before === null ? {} : { before }),
+  });
+  const page = found.slice(-limit);
+  const oldest = page[0];
+  const isWhole = oldest === undefined || found.length <= limit;
+  return textAnswer(200, incidentsJson(page), isWhole ? {} : { "meterstorm-next-cursor": `${oldest.ts}.${oldest.incident}` });
 }
 
-/** Incidents from their transitions (ordered by ts), in order of their opening. */
-export function incidentsOf(transitions: readonly AlertRow[]): Incident[] {
-  const incidents = new Map<string, Incident>();
-  for (const { incident, meter, rule, state, severity, ts, value, threshold } of transitions) {
-    const known = incidents.get(incident);
-    if (known === undefined) {
-      // It opened before the rows that were asked for, and belongs there.
-      if (state === "resolved") continue;
-      incidents.set(incident, {
-        incident,
-        meter,
-        rule,
-        state,
-        severity,
-        worst: severity,
-        ts,
-        value,
-        threshold,
-        resolved: null,
-      });
-    } else {
-      known.state = state;
-      known.severity = severity;
-      if (SEVERITIES.indexOf(severity) > SEVERITIES.indexOf(known.worst)) known.worst = severity;
-      known.resolved = state === "resolved" ? ts : null;
-    }
-  }
-  return [...incidents.values()];
+/** `cursor` is the oldest incident of the page before: when it opened, and its id. */
+function olderThan(query: URLSearchParams): { ts: number; incident: string } | null {
+  const cursor = query.get("cursor") ?? "";
+  if (cursor === "") return null;
+  const match = CURSOR.exec(cursor);
+  if (match === null) throw foreignCursor();
+  return { ts: Number(match[1]), incident: match[2]! };
 }

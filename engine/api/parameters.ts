@@ -77,3 +77,7 @@ export function choice<T extends string>(
   if (!allowed.includes(text as T)) throw fault(`${name} is "${text.slice(0, 64)}"; it must be one of ${allowed.join(", ")}`);
   return text as T;
 }
+
+export function foreignCursor(): MeterstormError {
+  return fault("cursor is not one that this engine gave out; leave it away to begin anew");
+}

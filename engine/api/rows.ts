@@ -1,8 +1,7 @@
 import fastJson from "fast-json-stringify";
 import { flagNames } from "../base/flags.js";
 import type { MeterTimeline } from "../base/settings.js";
-import type { ConsumptionRow, ReadingRow } from "../store/interface.js";
-import type { Incident } from "./incidents.js";
+import type { ConsumptionRow, IncidentRow, ReadingRow } from "../store/interface.js";
 import { calendarAt } from "./month-spans.js";
 
 const number = { type: "number" } as const;
@@ -58,7 +57,7 @@ export function consumptionJson(found: readonly Omit<ConsumptionRow, "period">[]
 }
 
 /** JSON of incidents: `ts` is when one opened, `resolved` when it ended, null while it lasts. */
-export function incidentsJson(found: readonly Incident[]): string {
+export function incidentsJson(found: readonly IncidentRow[]): string {
   return incidentsText(
     found.map((row) => ({ ...row, ts: time(row.ts), resolved: row.resolved === null ? null : time(row.resolved) })),
   );

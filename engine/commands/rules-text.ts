@@ -18,7 +18,7 @@ export function rulesJson(reports: readonly RulesReport[]): string {
     reports.map((report) => ({
       ...{ tenant: report.plan.id, from: iso(report.from), to: iso(report.to), meters: report.meters },
       ...{ readings: report.readings, refused: report.refused },
-      rules: report.plan.rules.map((rule) => ({ id: rule.id, ...summaryOf(report, rule) })),
+      rules: summariesOf(report).map(({ rule: { id }, ...summary }) => ({ id, ...summary })),
       incidents: report.incidents.map((incident) => ({
         ...incident,
         ts: iso(incident.ts),
@@ -45,24 +45,68 @@ interface Summary {
   longestMs: number;
 }
 
-function summaryOf({ incidents, to }: RulesReport, { id }: Rule): Summary {
-  const own = incidents.filter(({ rule }) => rule === id);
-  return {
-    incidents: own.length,
-    meters: new Set(own.map(({ meter }) => meter)).size,
-    firing: own.filter(({ resolved }) => resolved === null).length,
-    longestMs: Math.max(0, ...own.map(({ ts, resolved }) => (resolved ?? to) - ts)),
-  };
+/** What each rule came to, in the order of the rules: in one pass, however many there are of both. */
+function summariesOf({ plan, incidents, to }: RulesReport): ({ rule: Rule } & Summary)[] {
+  const found = plan.rules.map((rule) => ({ rule, incidents: 0, meters: new Set<string>(), firing: 0, longestMs: 0 }));
+  const byRule = new Map(found.map((summary) => [summary.rule.id, summary]));
+  for (const { rule, meter, ts, resolved } of incidents) {
+    const summary = byRule.get(rule);
+    if (summary === undefined) continue;
+    summary.incidents++;
+    summary.meters.add(meter);
+    if (resolved === null) summary.firing++;
+    summary.longestMs = Math.max(summary.longestMs, (resolved ?? to) - ts);
+  }
+  return found.map(({ rule, incidents, meters, firing, longestMs }) => ({
+    rule,
+    incidents,
+    meters: meters.size,
+    firing,
+    longestMs,
+  }));
+}
+
+/** What rows of incidents have in common; a clock is dear to make, and few zones are many incidents'. */
+class Rows {
+  readonly #plan: TenantPlan;
+  readonly #to: number;
+  readonly #rules: ReadonlyMap<string, Rule>;
+  readonly #clocks = new Map<string, LocalClock>();
+
+  constructor({ plan, to }: RulesReport) {
+    this.#plan = plan;
+    this.#to = to;
+    this.#rules = new Map(plan.rules.map((rule) => [rule.id, rule]));
+  }
+
+  clock(timezone: string): LocalClock {
+    let clock = this.#clocks.get(timezone);
+    if (clock === undefined) {
+      clock = new LocalClock(timezone);
+      this.#clocks.set(timezone, clock);
+    }
+    return clock;
+  }
+
+  of(incident: TriedIncident): string[] {
+    const { ts, resolved, meter, rule, before } = incident;
+    const clock = this.clock(stepAt(timelineFor(this.#plan, meter), ts).settings.timezone);
+    const opened = `${clock.text(iso(ts))}${before ? " or before" : ""}`;
+    const ended = resolved === null ? "still open" : clock.text(iso(resolved));
+    const lasted = durationText((resolved ?? this.#to) - ts);
+    return [opened, ended, lasted, meter, rule, severities(incident, clock), value(this.#rules.get(rule), incident)];
+  }
 }
 
 /** A report as lines for people: each incident, then what each rule came to. Times are on the meter's own clock. */
 export function rulesText(report: RulesReport): string[] {
   const { plan, incidents, from, to, refused } = report;
-  const clock = new LocalClock(plan.timezone);
+  const shown = new Rows(report);
+  const clock = shown.clock(plan.timezone);
   const range = `${clock.text(iso(from))} to ${clock.text(iso(to))} (${clock.zone})`;
   const looked = `${count(report.meters, "meter")}, ${count(report.readings, "reading")}`;
-  const rows = incidents.map((incident) => rowOf(report, incident));
-  const summary = plan.rules.map((rule) => summaryRow(rule, summaryOf(report, rule)));
+  const rows = incidents.map((incident) => shown.of(incident));
+  const summary = summariesOf(report).map(summaryRow);
   return [
     `${plan.id}, ${range}: ${looked}, ${count(incidents.length, "incident")}`,
     ...(refused === 0 ? [] : [`${count(refused, "stored record")} left out: the settings of its meter refuse it now`]),
@@ -74,15 +118,6 @@ export function rulesText(report: RulesReport): string[] {
   ];
 }
 
-function rowOf({ plan, to }: RulesReport, incident: TriedIncident): string[] {
-  const { ts, resolved, meter, rule, before } = incident;
-  const clock = new LocalClock(stepAt(timelineFor(plan, meter), ts).settings.timezone);
-  const opened = `${clock.text(iso(ts))}${before ? " or before" : ""}`;
-  const ended = resolved === null ? "still open" : clock.text(iso(resolved));
-  const lasted = durationText((resolved ?? to) - ts);
-  return [opened, ended, lasted, meter, rule, severities(incident, clock), value(plan, incident)];
-}
-
 /** The severity with which it opened and each change of it. */
 function severities({ transitions }: TriedIncident, clock: LocalClock): string {
   const [first, ...others] = transitions.filter(({ state }) => state === "firing");
@@ -92,14 +127,13 @@ function severities({ transitions }: TriedIncident, clock: LocalClock): string {
 }
 
 /** The value that opened it beside the threshold; the flag or the silence where there is none. */
-function value(plan: TenantPlan, { rule: id, value, threshold }: TriedIncident): string {
-  const rule = plan.rules.find((each) => each.id === id);
+function value(rule: Rule | undefined, { value, threshold }: TriedIncident): string {
   if (rule?.on === "nodata") return "no data";
   if (rule?.on === "flag") return String(rule.flag);
   return `${value ?? "unknown"} ${rule?.op ?? ""} ${threshold ?? ""}`;
 }
 
-function summaryRow(rule: Rule, { incidents, meters, firing, longestMs }: Summary): string[] {
+function summaryRow({ rule, incidents, meters, firing, longestMs }: { rule: Rule } & Summary): string[] {
   return [rule.id, String(incidents), String(meters), String(firing), longestMs === 0 ? "" : durationText(longestMs)];
 }
 

@@ -134,7 +134,10 @@ function rangeOf(plan: TenantPlan, given: RulesTestArguments, nowMs: number): { 
 
 function instantOf(name: string, text: string | undefined, plan: TenantPlan, otherwise: number): number {
   if (text === undefined) return otherwise;
-  if (isDate(text)) return startOfDate(calendarFor(plan.timezone), text);
+  if (isDate(text)) {
+    // Before and behind those years nothing is stored, so it does not matter where the zone puts midnight.
+    return /^20\d\d-/.test(text) ? startOfDate(calendarFor(plan.timezone), text) : Date.parse(text);
+  }
   const ms = parseInstantMs(/^\d{12,14}$/.test(text) ? Number(text) : text);
   if (ms !== undefined) return ms;
   throw wrong(`${name} is "${text}"; give an instant such as 2026-01-01T00:00:00Z, a date, or epoch milliseconds`);

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../base/clock.js";
 import type { DeadLetter, DeadReason } from "./dead-letters.js";
 import type { Answer, Endpoint } from "./endpoint.js";
-import type { QueueRecord } from "./records.js";
+import type { Failing, QueueRecord } from "./records.js";
 import type { ChannelState } from "./redelivery.js";
 import { type NotifyLog, originOf, type Webhook } from "./transition.js";
 import { type Item, Waiting } from "./waiting.js";
@@ -12,7 +12,7 @@ export interface NotifyTiming {
   readonly firstRetryMs: number;
   /** Longest pause between two attempts, and the longest that an endpoint can ask for. */
   readonly lastRetryMs: number;
-  /** A transition that could not be delivered for so long becomes a dead letter. */
+  /** A transition that could not be delivered for so long, while nothing could, becomes a dead letter. */
   readonly giveUpMs: number;
   /** Of the rate limit. */
   readonly windowMs: number;
@@ -57,6 +57,8 @@ export class Channel {
   #current: Item | null = null;
   #sending: Promise<void> | null = null;
   #attempts = 0;
+  /** When the first of the attempts that failed in a row was begun, epoch ms. */
+  #failingSinceMs = 0;
   /** On the monotonic clock. */
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #failure = "";
@@ -67,8 +69,8 @@ export class Channel {
   #overflows = 0;
   #heldBack = 0;
 
-  /** `failing` is what is remembered of attempts before: how many failed in a row, and before when, epoch ms, none is made. */
-  constructor(options: ChannelOptions, failing: { attempts: number; until: number } | undefined) {
+  /** `failing` is what is remembered of attempts before. */
+  constructor(options: ChannelOptions, failing: Failing | undefined) {
     const { clock, timing, tenant, webhook } = options;
     this.#options = options;
     this.#name = `the webhook ${originOf(webhook.url)} of ${tenant}`;
@@ -77,6 +79,8 @@ export class Channel {
     this.#waiting = new Waiting(timing.windowMs, (older, newer) => this.#leaveOut(older, newer));
     if (failing === undefined) return;
     this.#attempts = failing.attempts;
+    // A clock that was set back must not make anything wait for longer than a day.
+    this.#failingSinceMs = Math.min(failing.since ?? Number.POSITIVE_INFINITY, clock.nowMs());
     this.#notBeforeMs = clock.monotonicMs() + Math.min(failing.until - clock.nowMs(), timing.lastRetryMs);
   }
 
@@ -114,11 +118,11 @@ export class Channel {
     this.#pump();
   }
 
-  /** Failed attempts in a row, and before when, epoch ms, no other one is made. */
-  failing(): { attempts: number; until: number } | null {
+  failing(): Failing | null {
     if (this.#attempts === 0) return null;
     const { clock } = this.#options;
-    return { attempts: this.#attempts, until: Math.round(clock.nowMs() + this.#notBeforeMs - clock.monotonicMs()) };
+    const until = Math.round(clock.nowMs() + this.#notBeforeMs - clock.monotonicMs());
+    return { attempts: this.#attempts, until, since: this.#failingSinceMs };
   }
 
   take(item: Item): void {
@@ -204,14 +208,15 @@ export class Channel {
 
   async #send(item: Item): Promise<void> {
     const endpoint = this.#endpoint;
-    const seconds = Math.floor(this.#options.clock.nowMs() / 1000);
+    const begunMs = this.#options.clock.nowMs();
+    const seconds = Math.floor(begunMs / 1000);
     const answer = await endpoint.send({ key: item.transition.key, body: bodyOf(item), seconds });
     this.#sending = null;
     // A channel that was removed meanwhile has made a dead letter of it.
     if (this.#current !== item) return;
     if (answer.ok) this.#delivered(item);
     // An attempt that was given up says nothing of the endpoint.
-    else if (endpoint === this.#endpoint && !this.#closed) this.#failed(answer);
+    else if (endpoint === this.#endpoint && !this.#closed) this.#failed(answer, begunMs);
     this.#pump();
   }
 
@@ -232,10 +237,10 @@ export class Channel {
     this.#refusalSaid = false;
   }
 
-  #failed({ reason, refused, retryAfterMs }: Answer & { ok: false }): void {
+  #failed({ reason, refused, retryAfterMs }: Answer & { ok: false }, begunMs: number): void {
     const { clock, random, timing, log, counts } = this.#options;
     counts.failed++;
-    this.#attempts++;
+    if (this.#attempts++ === 0) this.#failingSinceMs = begunMs;
     this.#failure = reason;
     const full = Math.min(timing.lastRetryMs, timing.firstRetryMs * 2 ** Math.min(this.#attempts - 1, 40));
     const asked = Math.min(timing.lastRetryMs, retryAfterMs ?? 0);
@@ -250,10 +255,11 @@ export class Channel {
     this.#expire();
   }
 
-  /** What could not be delivered for a day. */
+  /** What could not be delivered for a day: while the webhook takes what it is sent, the rate limit alone makes things wait, for as long as it takes. */
   #expire(): void {
     const { clock, timing, log } = this.#options;
     const until = clock.nowMs() - timing.giveUpMs;
+    if (this.#failingSinceMs > until) return;
     const expired = this.#waiting.removeUntil(until);
     if (this.#current !== null && this.#current.at <= until) {
       expired.unshift(this.#current);

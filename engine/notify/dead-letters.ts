@@ -112,16 +112,21 @@ export class DeadLetters {
     try {
       for (let at = 0; at < lines.length; ) {
         if (this.#bytes >= fileBytes) await this.#close();
-        this.#file ??= await this.#begin(replaced);
+        const file = this.#file ?? (await this.#begin());
         const from = at;
         for (let bytes = this.#bytes; at < lines.length && bytes < fileBytes; at++) bytes += lines[at]!.length;
         const batch = Buffer.concat(lines.slice(from, at));
-        await this.#file.append([batch]);
-        await this.#file.sync();
+        await file.append([batch]);
+        await file.sync();
+        // Only for one that holds something: a disk that is full takes the names of new files, and no more.
+        if (this.#bytes === 0) await this.#removeOldest(replaced);
         this.#bytes += batch.length;
       }
     } catch (error) {
+      // What a new file holds comes again into the next one.
+      const useless = this.#file !== null && this.#bytes === 0 ? this.#name : null;
       await this.#close().catch(() => undefined);
+      if (useless !== null) await this.#disk.remove(`${this.#directory}/${useless}`).catch(() => undefined);
       throw error;
     }
   }
@@ -134,16 +139,20 @@ export class DeadLetters {
     await file?.close();
   }
 
-  async #begin(replaced: ReadonlySet<string>): Promise<DiskFile> {
-    const names = await this.#names();
-    const last = Number(namePattern.exec(names.at(-1) ?? "")?.[1] ?? 0);
+  async #begin(): Promise<DiskFile> {
+    const last = Number(namePattern.exec((await this.#names()).at(-1) ?? "")?.[1] ?? 0);
     this.#name = `dead-letters-${String(last + 1).padStart(6, "0")}.jsonl`;
     const file = await this.#disk.create(`${this.#directory}/${this.#name}`);
+    this.#file = file;
     await this.#disk.syncDirectory(this.#directory);
-    const counted = names.filter((name) => !replaced.has(name));
-    const tooMany = counted.slice(0, Math.max(0, counted.length + 1 - this.#bounds.files));
-    for (const name of tooMany) await this.#disk.remove(`${this.#directory}/${name}`);
     return file;
+  }
+
+  /** More files than there may be, those apart that are going to be removed in any case. */
+  async #removeOldest(replaced: ReadonlySet<string>): Promise<void> {
+    const counted = (await this.#names()).filter((name) => !replaced.has(name));
+    const tooMany = counted.slice(0, Math.max(0, counted.length - this.#bounds.files));
+    for (const name of tooMany) await this.#disk.remove(`${this.#directory}/${name}`);
   }
 
   async #names(): Promise<string[]> {

@@ -10,7 +10,7 @@ import { type DeadLetter, type DeadLetterBounds, DeadLetters } from "./dead-lett
 import { type Endpoint, HttpEndpoint } from "./endpoint.js";
 import { QueueLog } from "./queue-log.js";
 import { foldRecords, type QueueState, type WaitingEntry } from "./queue-state.js";
-import type { QueueRecord } from "./records.js";
+import type { Failing, QueueRecord } from "./records.js";
 import { recoverQueue } from "./recovery.js";
 import { type Redelivered, Redelivery, type WebhookState } from "./redelivery.js";
 import { RememberedKeys } from "./remembered-keys.js";
@@ -173,14 +173,15 @@ export class Notifier {
   }
 
   stats(): NotifierStats {
-    const tenants: Record<string, TenantDelivery> = {};
-    for (const [tenant, counts] of this.#counts) tenants[tenant] = { ...counts, waiting: 0, failing: 0 };
+    const tenants = new Map<string, TenantDelivery>();
+    for (const [tenant, counts] of this.#counts) tenants.set(tenant, { ...counts, waiting: 0, failing: 0 });
     for (const channel of this.#channels.values()) {
-      const tenant = tenants[channel.tenant]!;
+      const tenant = tenants.get(channel.tenant)!;
       tenant.waiting += channel.waiting;
       if (channel.failing() !== null) tenant.failing++;
     }
-    return { tenants, trouble: this.#log?.trouble ?? "" };
+    // A client may be called `__proto__`, which only becomes a name of the object's own this way.
+    return { tenants: Object.fromEntries(tenants), trouble: this.#log?.trouble ?? "" };
   }
 
   /** Begins no other attempt, gives those under way half of `withinMs`, and keeps on the disk what became of them. */
@@ -284,7 +285,7 @@ export class Notifier {
     return this.#options.webhooks(tenant).find(({ url }) => webhookId(tenant, url) === id);
   }
 
-  #channel(tenant: string, webhook: Webhook, failing?: { attempts: number; until: number }): Channel {
+  #channel(tenant: string, webhook: Webhook, failing?: Failing): Channel {
     const id = webhookId(tenant, webhook.url);
     let channel = this.#channels.get(id);
     if (channel === undefined) {

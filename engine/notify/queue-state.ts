@@ -1,11 +1,11 @@
 import type { AlertTransition } from "../base/alert-transition.js";
-import type { QueueRecord } from "./records.js";
+import type { Failing, QueueRecord } from "./records.js";
 
 /** What waits, as the records tell it. */
 export interface QueueState {
   /** In the order in which they were taken. */
   entries: Map<number, WaitingEntry>;
-  failing: Map<string, { attempts: number; until: number }>;
+  failing: Map<string, Failing>;
   /** Keys that were taken, the oldest first. */
   keys: string[];
   lastId: number;
@@ -38,7 +38,10 @@ function apply(state: QueueState, record: QueueRecord): void {
   }
   if (record.k === "failing") {
     if (record.attempts === 0) state.failing.delete(record.to);
-    else state.failing.set(record.to, { attempts: record.attempts, until: record.until });
+    else {
+      const { attempts, until, since } = record;
+      state.failing.set(record.to, { attempts, until, ...(since === undefined ? {} : { since }) });
+    }
   }
   if (record.k === "done") state.entries.get(record.id)?.to.delete(record.to);
   if (record.k === "newer") leaveOut(state, record.id, record.by, record.to);

@@ -14,8 +14,7 @@ export type QueueRecord =
   | { k: "file"; version: number; generation: number }
   /** Keys of transitions that were taken, in order: told again, they change nothing. */
   | { k: "keys"; keys: string[] }
-  /** A webhook's failed attempts in a row, and before when, epoch ms, it is not tried again. */
-  | { k: "failing"; to: string; attempts: number; until: number }
+  | ({ k: "failing"; to: string } & Failing)
   /** Taken at `at`, epoch ms, for these webhooks; `held`: how many were left out before it. */
   | { k: "entry"; id: number; at: number; to: string[]; held?: Record<string, number>; transition: AlertTransition }
   /** So many records stand above: without this line the file was never begun in full. */
@@ -26,6 +25,15 @@ export type QueueRecord =
   | { k: "done"; id: number; to: string }
   /** Left out in favour of a newer one of the same incident. */
   | { k: "newer"; id: number; by: number; to: string };
+
+/** A webhook's failed attempts in a row. */
+export interface Failing {
+  attempts: number;
+  /** Before when, epoch ms, it is not tried again. */
+  until: number;
+  /** When the first of them was begun, epoch ms; files of before do not say. */
+  since?: number;
+}
 
 export const FILE_VERSION = 1;
 const NEWLINE = 0x0a;

@@ -31,7 +31,8 @@ export class ApiHistory implements History {
     const ids: string[] = [];
     for (let cursor: string | null = ""; cursor !== null; ) {
       const page: { body: unknown; next: string | null } = await this.#ask(`/v1/meters?limit=${METERS_A_PAGE}&cursor=${cursor}`);
-      for (const { meter } of (page.body ?? []) as { meter: string }[]) ids.push(meter);
+      if (!isListOf<{ meter: string }>(page.body, ({ meter }) => typeof meter === "string")) throw this.#noEngine("/v1/meters");
+      for (const { meter } of page.body) ids.push(meter);
       cursor = page.next;
     }
     return ids;
@@ -40,7 +41,9 @@ export class ApiHistory implements History {
   async readings(_tenant: string, meter: string, { from, to }: Range, limit: number): Promise<ReadingRow[]> {
     const query = new URLSearchParams({ from: String(from), to: String(to), limit: String(limit) });
     const { body } = await this.#ask(`/v1/meters/${encodeURIComponent(meter)}/readings?${query}`);
-    return ((body ?? []) as ShownReading[]).map(({ ts, value, rev, delta, flags }) => ({
+    const rows = body ?? [];
+    if (!isListOf<ShownReading>(rows, ({ flags }) => Array.isArray(flags))) throw this.#noEngine("/v1/meters/{meter}/readings");
+    return rows.map(({ ts, value, rev, delta, flags }) => ({
       ...{ ts: Date.parse(ts), value, rev, delta },
       flags: flags.reduce((bits, name) => bits | (FLAG_NAMES.includes(name) ? Flag[name] : 0), 0),
     }));
@@ -74,7 +77,13 @@ export class ApiHistory implements History {
       throw new MeterstormError("store_unavailable", `${this.#base} did not answer: ${messageOf(error)}`, { cause: error });
     }
     if (status === 404) return { body: null, next: null };
-    if (status === 200) return { body: JSON.parse(text), next: typeof next === "string" ? next : null };
+    if (status === 200) {
+      try {
+        return { body: JSON.parse(text), next: typeof next === "string" ? next : null };
+      } catch {
+        throw this.#noEngine(path);
+      }
+    }
     const later = status === 429 || status >= 500;
     const hint = status === 401 || status === 403 ? "; the token must be of role read or admin" : "";
     throw new MeterstormError(
@@ -83,7 +92,17 @@ export class ApiHistory implements History {
     );
   }
 
+  #noEngine(path: string): MeterstormError {
+    const message = `${this.#base} does not answer ${path.split("?")[0]} as an engine does; give the address that the engine says it listens at`;
+    return new MeterstormError("history_refused", message);
+  }
+
   async close(): Promise<void> {
     await this.#agent.destroy();
   }
+}
+
+/** Whether an answer is a list, and what is in it looks as it should by `looks`. */
+function isListOf<T>(body: unknown, looks: (item: Partial<T>) => boolean): body is T[] {
+  return Array.isArray(body) && body.every((item) => typeof item === "object" && item !== null && looks(item as Partial<T>));
 }

@@ -12,6 +12,8 @@ const DAY_MS = 24 * 3_600_000;
 const LATEST_MS = Date.UTC(2200, 0, 1);
 /** Before the range so much is read beside what the rules' own times ask for: sums begin with their day, deltas with a baseline. */
 const LEAD_MS = 2 * DAY_MS;
+/** Before that the reading must lie from which on the sums of a day are whole, which may have 25 hours. */
+const BASELINE_MS = 1.5 * DAY_MS;
 
 export interface RunOptions {
   history: History;
@@ -54,7 +56,8 @@ export async function runRules(options: RunOptions): Promise<RunResult> {
       const { transitions, refused } = await thread.end(meter);
       result.readings += run.readings;
       result.refused += refused;
-      result.incidents.push(...incidentsWithin(meter, transitions, from, to));
+      // One by one: a rule that changes all the time makes more of them than a call takes arguments.
+      for (const incident of incidentsWithin(meter, transitions, from, to)) result.incidents.push(incident);
     }
     result.incidents.sort((a, b) => a.ts - b.ts || (a.meter < b.meter ? -1 : a.meter > b.meter ? 1 : 0));
     return result;
@@ -72,9 +75,9 @@ async function metersOf(history: History, plan: TenantPlan, from: number): Promi
   return [...new Set([...known, ...named])].sort((a, b) => (a < b ? -1 : 1));
 }
 
-/** How long before the range a rule's state may have begun that counts within it. */
-function leadMs(rules: readonly Rule[]): number {
-  return LEAD_MS + Math.max(0, ...rules.map(({ forMs, keepFiringMs }) => 2 * forMs + keepFiringMs));
+/** How long a rule's own times can carry on what began before an instant. */
+function carriedMs(rules: readonly Rule[]): number {
+  return rules.reduce((most, { forMs, keepFiringMs }) => Math.max(most, 2 * forMs + keepFiringMs), 0);
 }
 
 /** The way of one meter's stored records to the kernels. */
@@ -97,9 +100,11 @@ class MeterHistory {
 
   async feed(): Promise<void> {
     const { from, to, plan } = this.#options;
-    const lead = Math.max(limits.minTsMs, from - leadMs(plan.rules));
+    const carried = carriedMs(plan.rules);
+    const lead = Math.max(limits.minTsMs, from - LEAD_MS - carried);
     let page = await this.#read({ from: lead, to }, this.#pageRows);
-    if ((page[0]?.ts ?? Number.POSITIVE_INFINITY) >= from && lead < from) await this.#feedBefore(lead);
+    const begin = await this.#beginOf(page, lead, carried);
+    if (begin < lead) await this.#feedBefore(begin, lead);
     for (;;) {
       await this.#give(page);
       if (page.length < this.#pageRows) break;
@@ -109,19 +114,32 @@ class MeterHistory {
     await this.#give(await this.#read({ from: to, to: LATEST_MS }, 1));
   }
 
-  /** Nothing came shortly before the range: what came last before it, further and further back, where a silence may have begun. */
-  async #feedBefore(lead: number): Promise<void> {
-    let until = lead;
-    for (let span = this.#options.from - lead; until > limits.minTsMs; span *= 4) {
-      const from = Math.max(limits.minTsMs, until - span);
-      let page = await this.#read({ from, to: until }, this.#pageRows);
-      until = from;
-      if (page.length === 0) continue;
-      for (;;) {
-        await this.#give(page);
-        if (page.length < this.#pageRows) return;
-        page = await this.#read({ from: this.#last + 1, to: lead }, this.#pageRows);
-      }
+  /**
+   * From when on readings decide how the range begins. Where few come that may be long before it, where a silence may have begun
+   * too: the last one before the range must have its own days and its own baseline. `page` holds the first ones from `lead` on.
+   */
+  async #beginOf(page: readonly ReadingRow[], lead: number, carried: number): Promise<number> {
+    const { from } = this.#options;
+    let last = page.findLast(({ ts }) => ts < from)?.ts;
+    let oldest = page[0]?.ts ?? Number.POSITIVE_INFINITY;
+    let begin = lead;
+    for (let span = from - lead, until = lead; until > limits.minTsMs; span *= 4) {
+      if (last !== undefined && oldest <= last - carried - BASELINE_MS) break;
+      const rows = await this.#read({ from: Math.max(limits.minTsMs, until - span), to: until }, this.#pageRows);
+      until = Math.max(limits.minTsMs, until - span);
+      if (rows.length === 0) continue;
+      last ??= rows.at(-1)!.ts;
+      oldest = rows[0]!.ts;
+      begin = oldest;
+    }
+    return begin;
+  }
+
+  async #feedBefore(begin: number, lead: number): Promise<void> {
+    for (let next = begin; ; next = this.#last + 1) {
+      const page = await this.#read({ from: next, to: lead }, this.#pageRows);
+      await this.#give(page);
+      if (page.length < this.#pageRows) return;
     }
   }
 

@@ -55,9 +55,14 @@ export async function openStoreHistory(config: Pick<Config, "store" | "dataDir">
 
 async function openFile(path: string): Promise<DuckDbFile> {
   try {
-    return await DuckDbFile.open(path);
+    return await DuckDbFile.open(path, { readOnly: true });
   } catch (error) {
-    const message = `${messageOf(error)} If an engine runs on it, ask that one instead, with --url and --token`;
+    // DuckDB locks the file for as long as an engine runs, and names the process that has it.
+    const holder = /Could not set lock on file.*?\(PID (\d+)\)/s.exec(messageOf(error))?.[1];
+    const message =
+      holder === undefined
+        ? `${messageOf(error)} If an engine runs on it, ask that one instead, with --url and --token`
+        : `an engine, the process ${holder}, has ${path} open and lets nobody else read it; ask that engine, with --url and --token`;
     throw new MeterstormError("store_unavailable", message, { cause: error });
   }
 }

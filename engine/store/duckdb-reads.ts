@@ -1,11 +1,31 @@
 import type { PeriodName, Severity } from "../base/entries.js";
 import { MeterstormError } from "../base/errors.js";
 import type { DuckDbFile } from "./duckdb.js";
-import type { AlertFilter, AlertRow, ConsumptionRow, Range, ReadingRow, RejectedRow, Store } from "./interface.js";
+import { type IncidentDialect, incidentRow, incidentsSql } from "./incidents.js";
+import type {
+  AlertFilter,
+  AlertRow,
+  ConsumptionRow,
+  IncidentFilter,
+  IncidentRow,
+  Range,
+  ReadingRow,
+  RejectedRow,
+  Store,
+} from "./interface.js";
 import { type TableName, tableNamed } from "./schema.js";
 import { sqlCount, sqlName, sqlTime } from "./sql.js";
 
 type Value = string | number | null;
+type Cell = Value | boolean;
+
+const dialect: IncidentDialect = {
+  micros: (expression) => `epoch_us(${expression})`,
+  first: (column) => `first(${column} ORDER BY "ts")`,
+  last: (column) => `last(${column} ORDER BY "ts")`,
+  text: (name) => `'.' || ${name}`,
+  number: (expression) => `${expression}::DOUBLE`,
+};
 
 /** An open DuckDB file as the engine reads it. Closing it closes the file. */
 export class DuckDbStore implements Store {
@@ -49,12 +69,17 @@ export class DuckDbStore implements Store {
   async alerts(tenant: string, filter: AlertFilter): Promise<AlertRow[]> {
     const { state, meter, rule } = filter;
     const columns = ["meter", "rule", "incident", "state", "severity", "value", "threshold"];
-    const rows = await this.#select("alerts", columns, { tenant, state, meter, rule }, filter, filter.limit, filter.newestFirst);
+    const rows = await this.#select("alerts", columns, { tenant, state, meter, rule }, filter, filter.limit);
     return rows.map((row) => ({
       ...{ ts: Number(row[0]), meter: text(row[1]), rule: text(row[2]), incident: text(row[3]) },
       ...{ state: text(row[4]) as "firing" | "resolved", severity: text(row[5]) as Severity },
       ...{ value: maybe(row[6]), threshold: maybe(row[7]) },
     }));
+  }
+
+  async incidents(tenant: string, filter: IncidentFilter): Promise<IncidentRow[]> {
+    const rows = (await this.#file.query(incidentsSql(dialect, tenant, filter), [])) as Value[][];
+    return rows.map((row) => incidentRow(row, text, maybe)).reverse();
   }
 
   async rejected(tenant: string, range: Range, limit: number): Promise<RejectedRow[]> {
@@ -76,7 +101,6 @@ export class DuckDbStore implements Store {
     equal: Readonly<Record<string, string | undefined>>,
     range: Range,
     limit: number,
-    newestFirst = false,
   ): Promise<Value[][]> {
     const described = tableNamed(table);
     const list = columns.map((name) => {
@@ -89,9 +113,7 @@ export class DuckDbStore implements Store {
     for (const [name, value] of Object.entries(equal)) {
       if (value !== undefined) conditions.push(`${sqlName(name)} = $${values.push(value)}`);
     }
-    const order = ["ts", ...described.identity.filter((column) => column !== "ts" && column !== "tenant")].map(
-      (name) => sqlName(name) + (newestFirst ? " DESC" : ""),
-    );
+    const order = ["ts", ...described.identity.filter((column) => column !== "ts" && column !== "tenant")].map(sqlName);
     return (await this.#file.query(
       `SELECT epoch_ms("ts")::DOUBLE, ${list.join(", ")} FROM ${sqlName(table)} WHERE ${conditions.join(" AND ")} ` +
         `ORDER BY ${order.join(", ")} LIMIT ${sqlCount(limit)}`,
@@ -100,11 +122,11 @@ export class DuckDbStore implements Store {
   }
 }
 
-function maybe(value: Value | undefined): number | null {
+function maybe(value: Cell | undefined): number | null {
   return typeof value === "number" ? value : null;
 }
 
 /** Texts are read with a character before them, since the client takes a byte order mark off a text's beginning. */
-function text(value: Value | undefined): string {
+function text(value: Cell | undefined): string {
   return typeof value === "string" ? value.slice(1) : "";
 }

@@ -2,7 +2,17 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import type { PeriodName } from "../base/entries.js";
 import { MeterstormError } from "../base/errors.js";
 import type { ControlMessage, ControlReply, StoreMethod } from "./duckdb-messages.js";
-import type { AlertFilter, AlertRow, ConsumptionRow, Range, ReadingRow, RejectedRow, Store } from "./interface.js";
+import type {
+  AlertFilter,
+  AlertRow,
+  ConsumptionRow,
+  IncidentFilter,
+  IncidentRow,
+  Range,
+  ReadingRow,
+  RejectedRow,
+  Store,
+} from "./interface.js";
 
 interface Waiting {
   resolve(value: unknown): void;
@@ -53,6 +63,10 @@ export class DuckDbRemoteStore implements Store {
 
   alerts(tenant: string, filter: AlertFilter): Promise<AlertRow[]> {
     return this.#call("alerts", [tenant, filter]);
+  }
+
+  incidents(tenant: string, filter: IncidentFilter): Promise<IncidentRow[]> {
+    return this.#call("incidents", [tenant, filter]);
   }
 
   rejected(tenant: string, range: Range, limit: number): Promise<RejectedRow[]> {

@@ -26,6 +26,8 @@ export interface DuckDbOptions {
   /** What DuckDB may take for itself, as it writes it: `1GB`. */
   readonly memoryLimit?: string;
   readonly threads?: number;
+  /** Nothing is written, not even what a killed engine left in the log beside the file is folded into it. */
+  readonly readOnly?: boolean;
 }
 
 const typeNames: Record<ColumnType, string> = {
@@ -61,26 +63,30 @@ export class DuckDbFile {
   /** Its results are streamed, and a connection streams one at a time. */
   readonly #historian: DuckDBConnection;
   readonly path: string;
+  readonly #readOnly: boolean;
 
   private constructor(
     path: string,
+    readOnly: boolean,
     instance: DuckDBInstance,
     connections: readonly [DuckDBConnection, DuckDBConnection, DuckDBConnection],
   ) {
     this.path = path;
+    this.#readOnly = readOnly;
     this.#instance = instance;
     [this.#writer, this.#reader, this.#historian] = connections;
   }
 
-  /** Opens or creates the file. Throws MeterstormError `store_unavailable`: locked by another process, not a database, no space. */
+  /** Opens the file, or creates it unless only read. Throws MeterstormError `store_unavailable`: locked by another process, not a database, no space. */
   static async open(path: string, options: DuckDbOptions = {}): Promise<DuckDbFile> {
     try {
       const instance = await DuckDBInstance.create(path, {
         memory_limit: options.memoryLimit ?? "1GB",
         threads: String(options.threads ?? 2),
+        ...(options.readOnly === true ? { access_mode: "READ_ONLY" } : {}),
       });
       const connect = () => instance.connect();
-      return new DuckDbFile(path, instance, [await connect(), await connect(), await connect()]);
+      return new DuckDbFile(path, options.readOnly ?? false, instance, [await connect(), await connect(), await connect()]);
     } catch (error) {
       const message = `DuckDB could not open ${path}: ${messageOf(error)}. Is another engine using it?`;
       throw new MeterstormError("store_unavailable", message, { cause: error });
@@ -259,9 +265,9 @@ export class DuckDbFile {
     }
   }
 
-  /** Folds the log into the file and closes both. */
+  /** Folds the log into the file, unless it is only read, and closes both. */
   async close(): Promise<void> {
-    await this.#writer.run("CHECKPOINT").catch(() => undefined);
+    if (!this.#readOnly) await this.#writer.run("CHECKPOINT").catch(() => undefined);
     this.#writer.closeSync();
     this.#reader.closeSync();
     this.#historian.closeSync();

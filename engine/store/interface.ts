@@ -153,8 +153,34 @@ export interface AlertFilter extends Range {
   state?: "firing" | "resolved";
   meter?: string;
   rule?: string;
-  /** Of more rows than `limit` the newest; the answer begins with the newest then. */
-  newestFirst?: boolean;
+  limit: number;
+}
+
+/** An alert from its opening to its end. */
+export interface IncidentRow {
+  incident: string;
+  meter: string;
+  rule: string;
+  /** Of its newest transition, whenever that was. */
+  state: "firing" | "resolved";
+  /** The severity it has now, or had last. */
+  severity: Severity;
+  /** The gravest that it had. */
+  worst: Severity;
+  /** When it opened, the value that opened it and the threshold that this was beyond; null for rules that have none. */
+  ts: number;
+  value: number | null;
+  threshold: number | null;
+  resolved: number | null;
+}
+
+/** Those that were open at any instant of the range: opened before `to`, and not resolved at or before `from`. */
+export interface IncidentFilter extends Range {
+  state?: "firing" | "resolved";
+  meter?: string;
+  rule?: string;
+  /** Only what opened before this one, of those that opened at one instant by their ids. */
+  before?: { ts: number; incident: string };
   limit: number;
 }
 
@@ -169,6 +195,8 @@ export interface Store {
   readings(tenant: string, meter: string, range: Range, limit: number): Promise<ReadingRow[]>;
   consumption(tenant: string, meter: string, period: PeriodName, range: Range, limit: number): Promise<ConsumptionRow[]>;
   alerts(tenant: string, filter: AlertFilter): Promise<AlertRow[]>;
+  /** Of more than `limit` those that opened last; in order of their opening. */
+  incidents(tenant: string, filter: IncidentFilter): Promise<IncidentRow[]>;
   rejected(tenant: string, range: Range, limit: number): Promise<RejectedRow[]>;
   close(): Promise<void>;
 }

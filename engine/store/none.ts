@@ -1,4 +1,4 @@
-import type { AlertRow, ConsumptionRow, ReadingRow, RejectedRow, Store } from "./interface.js";
+import type { AlertRow, ConsumptionRow, IncidentRow, ReadingRow, RejectedRow, Store } from "./interface.js";
 
 /** A store that has nothing: beside the sink that swallows. */
 export class NoStore implements Store {
@@ -23,6 +23,10 @@ export class NoStore implements Store {
   }
 
   alerts(): Promise<AlertRow[]> {
+    return Promise.resolve([]);
+  }
+
+  incidents(): Promise<IncidentRow[]> {
     return Promise.resolve([]);
   }
 

@@ -1,11 +1,31 @@
 import { randomUUID } from "node:crypto";
 import type { PeriodName, Severity } from "../base/entries.js";
 import { MeterstormError } from "../base/errors.js";
-import type { AlertFilter, AlertRow, ConsumptionRow, Range, ReadingRow, RejectedRow, Store } from "./interface.js";
+import { type IncidentDialect, incidentRow, incidentsSql } from "./incidents.js";
+import type {
+  AlertFilter,
+  AlertRow,
+  ConsumptionRow,
+  IncidentFilter,
+  IncidentRow,
+  Range,
+  ReadingRow,
+  RejectedRow,
+  Store,
+} from "./interface.js";
 import { type QuestDbAddress, QuestDbConnection, type QuestDbTimeouts, type SqlValue } from "./questdb-http.js";
 import { ensureTables, faultOf, identityOf, tableStates } from "./questdb-tables.js";
 import { type TableName, tableNamed } from "./schema.js";
 import { sqlCount, sqlName, sqlText, sqlTime } from "./sql.js";
+
+/** `first` and `last` are by the table's designated timestamp, however the rows are read. */
+const dialect: IncidentDialect = {
+  micros: (expression) => `cast(${expression} AS LONG)`,
+  first: (column) => `first(${column})`,
+  last: (column) => `last(${column})`,
+  text: (name) => name,
+  number: (expression) => expression,
+};
 
 /** QuestDB as the engine reads it: SQL over HTTP. Rows that were just written are seen once the server has applied them. */
 export class QuestDbStore implements Store {
@@ -54,12 +74,17 @@ export class QuestDbStore implements Store {
     if (filter.meter !== undefined) where.push(`"meter" = ${sqlText(filter.meter)}`);
     if (filter.rule !== undefined) where.push(`"rule" = ${sqlText(filter.rule)}`);
     const columns = ["meter", "rule", "incident", "state", "severity", "value", "threshold"];
-    const rows = await this.#select("alerts", columns, tenant, where, filter, filter.limit, filter.newestFirst);
+    const rows = await this.#select("alerts", columns, tenant, where, filter, filter.limit);
     return rows.map(([ts, meter, rule, incident, state, severity, value, threshold]) => ({
       ...{ ts: ms(ts), meter: String(meter), rule: String(rule), incident: String(incident) },
       ...{ state: state as "firing" | "resolved", severity: severity as Severity },
       ...{ value: maybe(value), threshold: maybe(threshold) },
     }));
+  }
+
+  async incidents(tenant: string, filter: IncidentFilter): Promise<IncidentRow[]> {
+    const rows = await this.#connection.query(incidentsSql(dialect, tenant, filter));
+    return rows.map((row) => incidentRow(row, String, maybe)).reverse();
   }
 
   async rejected(tenant: string, range: Range, limit: number): Promise<RejectedRow[]> {
@@ -82,7 +107,6 @@ export class QuestDbStore implements Store {
     where: readonly string[],
     range: Range,
     limit: number,
-    newestFirst = false,
   ): Promise<SqlValue[][]> {
     const list = columns.map(sqlName).join(", ");
     const rest = tableNamed(table).identity.filter((column) => column !== "ts" && column !== "tenant");
@@ -94,7 +118,7 @@ export class QuestDbStore implements Store {
     ];
     return this.#connection.query(
       `SELECT cast("ts" AS LONG), ${list} FROM ${sqlName(table)} WHERE ${conditions.join(" AND ")} ` +
-        `ORDER BY ${["ts", ...rest].map((name) => sqlName(name) + (newestFirst ? " DESC" : "")).join(", ")} LIMIT ${sqlCount(limit)}`,
+        `ORDER BY ${["ts", ...rest].map(sqlName).join(", ")} LIMIT ${sqlCount(limit)}`,
     );
   }
 }

@@ -227,9 +227,9 @@ test("judge asks its source for the reading and, where rules need them, for the 
   const out = new EntryWriter(512);
   const asked: string[] = [];
   const source = {
-    observe: (meter: number, into: { ts: number; hour: number }) => {
+    observe: (meter: number, into: { ts: number; at: number; hour: number }) => {
       asked.push(`observe ${meter}`);
-      into.ts = T0 + 90 * MINUTE;
+      into.ts = into.at = T0 + 90 * MINUTE;
       into.hour = 2;
     },
     reportPeriods: (meter: number, book: Pick<AlertBook, "period">) => {

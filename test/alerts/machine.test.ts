@@ -68,25 +68,29 @@ const meterKinds = fc.constantFrom<Partial<MeterSettings>[]>(
   { kind: "counter" },
   { kind: "counter", maxRate: 50 },
   { kind: "power" },
+  { kind: "interval", interval: HOUR, label: "start" },
 );
 
 /** Puts the steps on the clock; every period that ends between two readings gets a row, and a spike's rows are rewritten by what comes next. */
-function storyOf(startMs: number, list: readonly Step[]): Told[] {
+function storyOf(startMs: number, list: readonly Step[], { kind }: MeterSettings): Told[] {
   const calendar = calendarFor(ZONE);
-  let ts = startMs;
+  // What is labelled by its start counts at its end.
+  const countsMs = kind === "interval" ? HOUR : 0;
+  let at = startMs;
   let again: Told["periods"] = [];
   return list.map(({ afterMs, value, delta, flags, spike, sums, energies }) => {
-    const before = ts;
-    ts += afterMs;
+    const before = at;
+    at += afterMs;
+    const ts = at - countsMs;
     const periods: Told["periods"] = again.map((row, index) => ({ ...row, energy: energies[index % 5]! }));
     for (let period = 0; period < 3; period++) {
-      for (let start = calendar.start(period, before); calendar.end(period, start) <= ts; start = calendar.end(period, start)) {
+      for (let start = calendar.start(period, before); calendar.end(period, start) <= at; start = calendar.end(period, start)) {
         const end = calendar.end(period, start);
         if (end > before) periods.push({ period, start, end, energy: energies[(period + periods.length) % 5]! });
       }
     }
     again = spike ? periods : [];
-    return { ts, value, delta, spanMs: afterMs, flags, spike, quarter: sums[0]!, hour: sums[1]!, day: sums[2]!, periods };
+    return { ts, at, value, delta, spanMs: afterMs, flags, spike, quarter: sums[0]!, hour: sums[1]!, day: sums[2]!, periods };
   });
 }
 
@@ -148,7 +152,7 @@ function prepare({
   moves: Step[][];
 }) {
   const meters = kinds.map((fields) => settings({ ...fields, timezone: ZONE }));
-  const stories = meters.map((_, meter) => storyOf(start, moves[meter]!));
+  const stories = meters.map((each, meter) => storyOf(start, moves[meter]!, each));
   const turns = stories
     .flatMap((story, meter) => story.map(({ ts }, index) => ({ ts, meter, index })))
     .sort((a, b) => a.ts - b.ts);

@@ -70,7 +70,7 @@ export class ModelShard {
     this.#snapshot = { unit: this.#units.length, sections };
   }
 
-  reading(meter: string, ts: number, value: number): void {
+  reading(meter: string, ts: number, value: number, rev = 0): void {
     const applier = this.#applier;
     const { out } = applier;
     const nowMs = this.#clock.nowMs();
@@ -81,8 +81,21 @@ export class ModelShard {
     out.beginUnit(UnitType.FRAME, nowMs, datalogger, 0, 0, 0);
     applier.nameDatalogger(this.#plan.id, "dl");
     const number = applier.meter(applier.directory.tenantNumber(this.#plan.id), meter, datalogger, false);
-    const answer = applier.reading(number, ts, value, 0, nowMs);
+    const answer = applier.reading(number, ts, value, rev, nowMs);
     if (answer !== 0) throw new Error(`a reading of ${new Date(ts).toISOString()} is refused: ${answer}`);
+    out.endUnit(1);
+    this.#keep();
+  }
+
+  /** NaN, NaN: one that is withdrawn. */
+  exchange(meter: string, ts: number, final: number, start: number, rev = 0): void {
+    const { out, directory } = this.#applier;
+    const nowMs = this.#clock.nowMs();
+    out.reset();
+    this.#applier.datalogger = this.#applier.dataloggerNumber(this.#plan.id, "dl");
+    this.#applier.arrivalMs = nowMs;
+    out.beginUnit(UnitType.FRAME, nowMs, this.#applier.datalogger, 0, 0, 0);
+    this.#applier.exchange(directory.meterNumber(directory.tenantNumber(this.#plan.id), meter), ts, final, start, rev, nowMs);
     out.endUnit(1);
     this.#keep();
   }

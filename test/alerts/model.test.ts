@@ -14,7 +14,7 @@ import { rule, settings } from "./reading-along.js";
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** Two of them change their clocks, one by half an hour; the last one is configured by name and rarely sent. */
+/** Two of them change their clocks, one by half an hour, and that one labels its intervals by their start; the last one is configured by name and rarely sent. */
 const METERS: readonly (readonly [string, string, number | null])[] = [
   ["a", "Europe/Madrid", 20 * MINUTE],
   ["b", "Australia/Lord_Howe", null],
@@ -184,10 +184,11 @@ const commands = [
 ];
 
 const plan = { id: "acme", timezone: "UTC", maxMeters: 10, maxDataloggers: 10 };
+const labelOf = (meter: string) => (meter === "b" ? "start" : "end");
 const meters: MeterEntry[] = METERS.map(([match, timezone, expectMs]) => ({
   // A glob does not name a meter: it is not missed before it is seen.
   match: match === "named" ? match : `${match}*`,
-  settings: settings({ kind: "interval", interval: MINUTE, timezone, expectMs }),
+  settings: settings({ kind: "interval", interval: MINUTE, label: labelOf(match), timezone, expectMs }),
 }));
 
 function run(first: readonly Rule[], startMs: number, steps: Iterable<Command>, wrong?: WrongAlerts): void {
@@ -197,6 +198,7 @@ function run(first: readonly Rule[], startMs: number, steps: Iterable<Command>, 
   const alerts = new PlainAlerts(
     (id) => of(id)[1],
     (id) => of(id)[2],
+    (id) => (labelOf(id) === "start" ? MINUTE : 0),
     (each, id) => globMatches(each.meters, id),
   );
   alerts.started(startMs);

@@ -88,6 +88,7 @@ class PlainMachine {
     const severity = this.#severityOf(amount);
     if (!isFirst && severity === this.#severity) return;
     this.#severity = severity;
+    this.moved = at;
     this.#tell("firing", at, amount);
   }
 
@@ -121,6 +122,12 @@ class PlainMachine {
     this.moved = at;
   }
 
+  get #lag(): number {
+    const { watched, arrived, countsMs } = this.#meter;
+    if (this.rule.on === "nodata") return 0;
+    return watched === null ? Number.POSITIVE_INFINITY : Math.max(0, arrived - watched.ts - this.#before * countsMs);
+  }
+
   /** A live reading arrived at a rule that misses data. */
   arrived(at: number): void {
     if (this.phase === "firing") this.#stop(Math.max(this.moved, this.isGone ? at : Math.min(at, this.#hoursEnd())));
@@ -134,7 +141,7 @@ class PlainMachine {
 
   #tickOnce(now: number): boolean {
     const isMissing = this.rule.on === "nodata";
-    const lag = isMissing ? 0 : this.#meter.lag;
+    const lag = this.#lag;
     if (this.isGone) {
       if (this.phase === "ok") return false;
       this.#resolve(Math.max(this.moved, now - lag));
@@ -215,6 +222,8 @@ class PlainMeter {
   readonly id: string;
   readonly zone: string;
   readonly expectMs: number | null;
+  /** How far behind its ts its energy counts. */
+  readonly countsMs: number;
   machines: PlainMachine[] = [];
   arrived: number;
   started = Number.NEGATIVE_INFINITY;
@@ -222,16 +231,12 @@ class PlainMeter {
   /** The same, as far as it came while there were rules for the meter. */
   watched: Seen | null = null;
 
-  constructor(id: string, zone: string, expectMs: number | null, knownMs: number) {
+  constructor(id: string, zone: string, expectMs: number | null, countsMs: number, knownMs: number) {
     this.id = id;
     this.zone = zone;
     this.expectMs = expectMs;
+    this.countsMs = countsMs;
     this.arrived = knownMs;
-  }
-
-  /** How far its own time is behind the engine's. */
-  get lag(): number {
-    return this.watched === null ? Number.POSITIVE_INFINITY : Math.max(0, this.arrived - this.watched.ts);
   }
 
   reading(seen: Seen, arrivalMs: number): void {
@@ -239,7 +244,8 @@ class PlainMeter {
     if (this.newest !== null && seen.ts <= this.newest.ts) return;
     for (const machine of this.machines) {
       const { on } = machine.rule;
-      if (on === "value" || on === "delta") machine.saw(seen.ts, seen.amount, false);
+      if (on === "value") machine.saw(seen.ts, seen.amount, false);
+      else if (on === "delta") machine.saw(seen.ts + this.countsMs, seen.amount, false);
       else if (on === "nodata") machine.arrived(arrivalMs);
       else if (this.newest !== null) machine.saw(this.newest.ts, null, this.newest.amount < 0);
     }
@@ -260,6 +266,7 @@ export class PlainAlerts {
   readonly #meters = new Map<string, PlainMeter>();
   readonly #zoneOf: (meter: string) => string;
   readonly #expectOf: (meter: string) => number | null;
+  readonly #countsMs: (meter: string) => number;
   readonly #matches: (rule: Rule, meter: string) => boolean;
   #rules: { rule: Rule; from: number }[] = [];
   #started = Number.NEGATIVE_INFINITY;
@@ -267,10 +274,12 @@ export class PlainAlerts {
   constructor(
     zoneOf: (meter: string) => string,
     expectOf: (meter: string) => number | null,
+    countsMs: (meter: string) => number,
     matches: (rule: Rule, meter: string) => boolean,
   ) {
     this.#zoneOf = zoneOf;
     this.#expectOf = expectOf;
+    this.#countsMs = countsMs;
     this.#matches = matches;
   }
 
@@ -282,7 +291,7 @@ export class PlainAlerts {
   #meter(id: string, nowMs: number): PlainMeter {
     let meter = this.#meters.get(id);
     if (meter === undefined) {
-      meter = new PlainMeter(id, this.#zoneOf(id), this.#expectOf(id), nowMs);
+      meter = new PlainMeter(id, this.#zoneOf(id), this.#expectOf(id), this.#countsMs(id), nowMs);
       meter.started = this.#started;
       this.#meters.set(id, meter);
       this.#place(meter);

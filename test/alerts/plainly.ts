@@ -4,6 +4,8 @@ import type { MeterSettings, Rule } from "../../engine/base/settings.js";
 /** One live reading with all that anybody will ever know of it. */
 export interface Told {
   ts: number;
+  /** Where its energy counts. */
+  at: number;
   value: number;
   delta: number;
   spanMs: number;
@@ -103,7 +105,7 @@ function moments(rule: Rule, settings: MeterSettings, story: readonly Told[]): M
   const settled = story.map((told, index) => !waits(told) || (index + 1 < story.length && !told.spike));
   const all = story.flatMap((told, index): Moment[] => {
     if (!settled[index]) return [];
-    const moment = (amount: number) => [{ ts: told.ts, at: told.ts - 1, amount }];
+    const moment = (amount: number) => [{ ts: told.at, at: told.at - 1, amount }];
     if (rule.on === "delta") return moment(told.delta);
     if (rule.on === "rate") return moment(told.delta / Math.max(told.spanMs / 3_600_000, 1 / 60));
     if (rule.on === "flag" || rule.on === "nodata") return [];
@@ -119,7 +121,7 @@ function closings(period: number, story: readonly Told[], waits: (told: Told) =>
   return [...ends]
     .sort((a, b) => a - b)
     .flatMap((end): Moment[] => {
-      const by = story.findIndex((told, index) => settled[index] && told.ts >= end);
+      const by = story.findIndex((told, index) => settled[index] && told.at >= end);
       if (by < 0) return [];
       const known = story.slice(0, waits(story[by]!) ? by + 2 : by + 1);
       const rows = known.flatMap((told) => told.periods.filter((row) => row.period === period && row.end === end));

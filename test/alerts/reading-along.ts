@@ -48,7 +48,15 @@ export class Harness {
     this.#out.reset();
     this.book.live(
       meter,
-      { ...emptyObservation(), delta: Number.NaN, quarter: Number.NaN, hour: Number.NaN, day: Number.NaN, ...seen },
+      {
+        ...emptyObservation(),
+        delta: Number.NaN,
+        at: seen.ts ?? 0,
+        quarter: Number.NaN,
+        hour: Number.NaN,
+        day: Number.NaN,
+        ...seen,
+      },
       this.#out,
       this.#number,
     );

@@ -231,7 +231,9 @@ test("a parameter that makes no sense is answered with 400 and what is allowed",
     ...["period=year", "period=HOUR", "period=hour&limit=10001", "period=hour&from=x", "period=hour&cursor=x"].map(
       (query) => `${meter}/consumption?${query}`,
     ),
-    ...["state=open", "limit=1001", "from=x", "from=1767225600001&to=1767225600000"].map((query) => `/v1/alerts?${query}`),
+    ...["state=open", "limit=1001", "cursor=1", "cursor=1.00000000000000zz", "from=x", "from=1767225600001&to=1767225600000"].map(
+      (query) => `/v1/alerts?${query}`,
+    ),
     ...["limit=0", "limit=1001", "limit=x"].map((query) => `/v1/meters?${query}`),
   ];
   await stage.amid(async () => {

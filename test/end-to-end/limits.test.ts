@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createTenant, type RunningEngine, startEngineProcess } from "../support/engine.js";
 import { until } from "../support/servers.js";
-import { ask } from "./api.js";
+import { type Answer, ask } from "./api.js";
 
 const START = Date.UTC(2026, 0, 1);
 const acme = createTenant("acme", {
@@ -54,7 +54,7 @@ test("meters are paged through by cursors, whether a client encodes them for the
   assert.equal((await get("/v1/meters?cursor=a%20b")).code, "parameter_invalid");
 });
 
-test("of more alerts than a query looks at the newest are shown, and only those that opened in the range", async () => {
+test("of more alerts than a page holds the newest are shown, only those that were open in the range, and the others by pages", async () => {
   const count = 12_001;
   const at = (i: number) => START + i * 1000;
   await post(
@@ -74,5 +74,21 @@ test("of more alerts than a query looks at the newest are shown, and only those 
       [at(count - 3), at(count - 2)],
       [at(count - 1), null],
     ],
+  );
+  const first = (await get(`/v1/alerts?to=${at(1)}`)).body as { ts: string; resolved: string | null }[];
+  assert.deepEqual(
+    first.map(({ ts, resolved }) => [Date.parse(ts), resolved === null ? null : Date.parse(resolved)]),
+    [[at(0), at(1)]],
+    "a range that so many others came after",
+  );
+  const seen: number[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const page: Answer = await get(`/v1/alerts?limit=1000&cursor=${cursor}`);
+    seen.unshift(...(page.body as { ts: string }[]).map(({ ts }) => Date.parse(ts)));
+    cursor = page.headers.get("meterstorm-next-cursor");
+  }
+  assert.deepEqual(
+    seen,
+    Array.from({ length: (count + 1) / 2 }, (_, i) => at(2 * i)),
   );
 });

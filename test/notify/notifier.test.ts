@@ -20,6 +20,19 @@ describe("what is taken", () => {
     assert.ok(stage.disk.calls.sync <= 3, `${stage.disk.calls.sync} syncs`);
   });
 
+  it("is counted for a client that is called as what every object has, too", async () => {
+    const ids = ["__proto__", "constructor", "acme"];
+    const stage = new Stage(Object.fromEntries(ids.map((id) => [id, [webhook(A)]])));
+    await stage.start();
+    for (const tenant of ids) await stage.notifier.take(transition(0, { tenant, key: `of ${tenant}` }));
+    await settle();
+    const { tenants } = JSON.parse(JSON.stringify(stage.notifier.stats())) as { tenants: Record<string, { delivered: number }> };
+    assert.deepEqual(
+      Object.entries(tenants).map(([tenant, { delivered }]) => [tenant, delivered]),
+      ids.map((id) => [id, 1]),
+    );
+  });
+
   it("costs a client without webhooks nothing", async () => {
     const stage = new Stage({});
     await stage.start();

@@ -144,4 +144,25 @@ describe("dead letters", () => {
       [1, 2, 3].map((n) => `notify/dead-letters-00000${n}.jsonl`),
     );
   });
+
+  it("are not given up for new ones as long as a full disk takes no more than their names", async () => {
+    const disk = new SimDisk();
+    const letters = new DeadLetters(disk, "notify", { fileBytes: 1, files: 3 });
+    for (let n = 0; n < 3; n++) await letters.write([letter(n)]);
+    const before = disk.paths();
+    disk.capacityBytes = disk.usedBytes() + 10;
+    for (let attempt = 0; attempt < 10; attempt++) await assert.rejects(letters.write([letter(3)]), /ENOSPC/);
+    assert.deepEqual(disk.paths(), before);
+    disk.failNext("syncDirectory");
+    await assert.rejects(letters.write([letter(3)]), /EIO/);
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    await letters.write([letter(3)]);
+    await letters.close();
+    const text = disk.paths().map((path) => Buffer.from(disk.bytes(path)).toString("utf8"));
+    assert.deepEqual(
+      text.map((lines) => (JSON.parse(lines) as { transition: { key: string } }).transition.key),
+      [1, 2, 3].map((n) => transition(n).key),
+    );
+    assert.equal(disk.openFiles, 0);
+  });
 });

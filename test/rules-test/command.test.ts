@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type RulesTestArguments, runRulesTest } from "../../engine/commands/rules.js";
 import { DuckDbFile } from "../../engine/store/duckdb.js";
-import { type ConfigFile, createTenant } from "../support/engine.js";
-import { temporaryDirectory } from "../support/servers.js";
+import { Receiver } from "../notify/receiver.js";
+import { type ConfigFile, createTenant, startEngineProcess } from "../support/engine.js";
+import { temporaryDirectory, until } from "../support/servers.js";
 
 const NOW = Date.UTC(2026, 3, 10);
 const HOT = { id: "hot", meters: "temp-*", on: "value", op: ">", threshold: 30 };
@@ -67,6 +68,8 @@ test("what cannot be run is said in words, with a code and the exit code 1", asy
     [{ from: "yesterday" }, /^rules_options: --from is "yesterday"; give an instant/],
     [{ to: "2026-03-01T00:00" }, /^rules_options: --to is "2026-03-01T00:00"; give an instant/],
     [{ from: "2026-03-02", to: "2026-03-02" }, /^rules_options: --from \(2026-03-01T23:00:00.000Z\) must lie before --to/],
+    [{ to: "1970-01-01" }, /^rules_options: --from .* must lie before --to \(1970-01-01/],
+    [{ from: "2150-01-01" }, /^rules_options: --from .* must lie before --to/],
     [{ from: "2026-05-01" }, /^rules_options: --from .* must lie before --to \(2026-04-10T00:00:00.000Z, now at the latest\)$/],
     [
       { url: "http://127.0.0.1:1", token: "quiet.k.secret", tenant: "acme" },
@@ -92,6 +95,25 @@ test("a store that cannot be read ends with 2", async () => {
   const away = await run([acme.config], { url: "http://127.0.0.1:1", token: "acme.k.secret" });
   assert.equal(away.code, 2);
   assert.match(away.err.join(), /^store_unavailable: http:\/\/127\.0\.0\.1:1 did not answer/);
+});
+
+test("an address at which no engine answers is said, and is no history without incidents", async (t) => {
+  const receiver = await Receiver.start();
+  t.after(() => receiver.stop());
+  const answers: [status: number, body: string][] = [
+    [404, "nothing here"],
+    [200, "<html>"],
+    [200, "{}"],
+    [200, '[{"meter":"temp-1"}]'],
+    [200, "[null]"],
+  ];
+  for (const [status, body] of answers) {
+    receiver.answer = (_, response) => response.writeHead(status).end(body);
+    const url = `http://127.0.0.1:${receiver.port}`;
+    const { code, out, err } = await run([acme.config], { url, token: "acme.k.secret" });
+    assert.deepEqual([code, out], [1, []], body);
+    assert.match(err.join(), /^history_refused: http:\/\/127\.0\.0\.1:\d+ does not answer \/v1\/meters\S* as an engine does/);
+  }
 });
 
 test("incidents are printed with when, how long, which meter, how grave and by what value, and a sum for each rule", async () => {
@@ -152,4 +174,35 @@ test("a store that cannot be opened, be it that an engine has it open, is said w
     err.join(),
     /^store_unavailable: DuckDB could not open .* If an engine runs on it, ask that one instead, with --url and --token$/s,
   );
+});
+
+test("the file is only read, also with a log beside it that a killed engine left; while an engine holds it, that is said", async (t) => {
+  const engine = await startEngineProcess({ config: { shards: 1, tenants: [acme.config] } });
+  t.after(() => engine.kill9());
+  await engine.ready();
+  const ask = async (path: string, token: string, init: RequestInit = {}) =>
+    (await fetch(`${engine.url}${path}`, { headers: { authorization: `Bearer ${token}` }, ...init })).json();
+  const body = JSON.stringify([{ meter: "temp-1", ts: NOW - 1000, value: 31 }]);
+  await ask("/v1/readings?datalogger=d", acme.tokens.ingest, { method: "POST", body });
+  await until("the reading is stored", 20_000, async () => {
+    const rows = (await ask("/v1/meters/temp-1/readings", acme.tokens.read)) as unknown[];
+    return rows.length === 1;
+  });
+  const held = await run([acme.config], {}, engine.dataDir);
+  assert.deepEqual([held.code, held.out], [2, []]);
+  const words = `store_unavailable: an engine, the process ${engine.pid}, has ${engine.dataDir}/meterstorm.duckdb open and lets nobody else read it`;
+  assert.deepEqual(held.err, [`${words}; ask that engine, with --url and --token`]);
+
+  await engine.kill9();
+  const files = () =>
+    readdirSync(engine.dataDir)
+      .filter((name) => name.startsWith("meterstorm.duckdb"))
+      .map((name) => join(engine.dataDir, name))
+      .map((path) => [path, statSync(path).mtimeMs, readFileSync(path).toString("base64")]);
+  const before = files();
+  assert.equal(before.length, 2, "there is a log");
+  const { code, out } = await run([acme.config], {}, engine.dataDir);
+  assert.equal(code, 0);
+  assert.match(out[0]!, /1 meter, 1 reading, 1 incident$/);
+  assert.deepEqual(files(), before);
 });

@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { Flag } from "../../engine/base/flags.js";
 import { defaultSettings, type MeterSettings, type Rule, type TenantPlan } from "../../engine/base/settings.js";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../engine/base/zone.js";
+import { rulesJson } from "../../engine/commands/rules-text.js";
+import { table } from "../../engine/commands/text-table.js";
 import type { TriedIncident } from "../../engine/rules-test/incidents.js";
 import { type RunOptions, type RunResult, runRules } from "../../engine/rules-test/run.js";
 import { FakeHistory } from "./fake-history.js";
@@ -99,6 +101,40 @@ test("a day's sum begins with its day, though the range begins later", async () 
   assert.deepEqual(short(result), [["m", 16, 25, 16]]);
 });
 
+test("where few readings come the range begins as it would have begun after all that came before", async () => {
+  const days = (...readings: [number, number][]) => readings.map(([at, value]) => [T0 + at * DAY_MS, value] as const);
+  const energy = planOf([rule({ on: "delta" })], { maxRate: 1000 });
+  const sum = planOf([rule({ on: "day" })], { maxRate: 1000 });
+  const both = async (plan: TenantPlan, readings: readonly (readonly [number, number])[], from = T0) => {
+    const history = new FakeHistory().put("m", readings);
+    const whole = await run(history, plan, { from: T0 - 100 * DAY_MS });
+    const short = await run(history, plan, { from });
+    const found = (result: RunResult) =>
+      result.incidents
+        .filter(({ resolved }) => resolved === null || resolved >= from)
+        .map(({ ts, resolved, value, transitions }) => ({ ts, resolved, value, transitions }));
+    assert.deepEqual(found(short), found(whole));
+    return short.incidents.length;
+  };
+  // One within what is read before the range, none within it.
+  assert.equal(await both(energy, days([-6, 100], [-1, 200], [2, 201])), 1);
+  assert.equal(await both(energy, days([-40, 100], [-11, 200], [2, 201])), 1);
+  // A day's sum whose beginning a reading long before it decides.
+  assert.equal(await both(sum, days([-4, 100], [0.4, 200], [0.55, 200.5], [0.8, 201]), T0 + DAY_MS / 2), 1);
+  // One more in the same day.
+  assert.equal(await both(sum, days([-4, 100], [-2.5, 175], [-2.3, 176], [0.5, 177]), T0 - 1.5 * DAY_MS), 1);
+});
+
+test("a rule that changes with each reading of a long range is run to its end", async () => {
+  const count = 260_000;
+  const swing = Array.from({ length: count }, (_, i) => [T0 + i * 1000, i % 2 === 0 ? 11 : 9] as const);
+  const plan = planOf([rule({})]);
+  const result = await run(new FakeHistory().put("m", swing), plan);
+  const [report] = JSON.parse(rulesJson([{ plan, from: T0, to: T0 + 30 * DAY_MS, ...result }])) as [{ rules: unknown }];
+  assert.deepEqual(report.rules, [{ id: "r", incidents: count / 2, meters: 1, firing: 0, longestMs: 1000 }]);
+  assert.equal(table(result.incidents.map(({ meter }) => [meter, ""])).length, count / 2);
+});
+
 test("a declared exchange takes its place among the readings", async () => {
   const history = new FakeHistory().put("m", hourly([100, 101, 2, 3, 4]));
   const little = planOf([rule({ on: "delta", threshold: 0.5, op: "<=" })], { maxRate: 10 });
@@ -162,6 +198,26 @@ test("a night ends once, though its last reading counts only when the next has c
       ].filter(([, opened]) => opened !== 71 || maxRate !== null),
     );
   }
+});
+
+test("intervals labelled by their start count, and arrive, at their end", async () => {
+  const schedule = { days: [1, 2, 3, 4, 5, 6, 7], fromMinute: 22 * 60, toMinute: 6 * 60 };
+  const nights = rule({ on: "delta", schedule });
+  const lasting = rule({ id: "lasting", on: "delta", threshold: 20, forMs: 10 * MINUTE_MS });
+  const silent = rule({ id: "silent", on: "nodata", threshold: null, forMs: 90 * MINUTE_MS });
+  const amounts = Array.from({ length: 36 }, (_, i) => (i === 3 ? 30 : 11));
+  const raised = async (label: "start" | "end") => {
+    const history = new FakeHistory().put("m", hourly(amounts, label === "start" ? 0 : 1));
+    return run(history, planOf([nights, lasting, silent], { kind: "interval", label }), { to: T0 + 40 * HOUR_MS });
+  };
+  const byEnd = await raised("end");
+  assert.deepEqual(short(byEnd), [
+    ["m", 1, 6, 11],
+    ["m", 4 + 1 / 6, 5, 30],
+    ["m", 23, 30, 11],
+    ["m", 37.5, null, null],
+  ]);
+  assert.deepEqual((await raised("start")).incidents, byEnd.incidents);
 });
 
 test("missing data is missed from the last reading on, however long before the range that was", async () => {

@@ -217,7 +217,7 @@ test("the alerts see the live reading, its span and the rows that it wrote", () 
   book.reportPeriods(0, listener);
   const nan = Number.NaN;
   assert.deepEqual(seen, {
-    ...{ ts: at(60), value: 103, delta: 20, spanMs: 30 * MINUTE_MS, flags: 0 },
+    ...{ ts: at(60), at: at(60), value: 103, delta: 20, spanMs: 30 * MINUTE_MS, flags: 0 },
     ...{ previousTs: at(30), previousFlags: 0 },
     ...{ quarter: nan, hour: 30, day: nan },
   });

@@ -16,6 +16,7 @@ import {
   seenAtOnce,
 } from "./conformance-history.js";
 import { hostileIds } from "./conformance-ids.js";
+import { incidentsAtOneInstant, incidentsBehindOthers, incidentsByPages } from "./conformance-incidents.js";
 import { exactPeriods, longPeriods, periodsAtOnce } from "./conformance-periods.js";
 import { always, HOUR, type OpenStore, reading, T0, unit, written } from "./rows.js";
 import { TestNames } from "./test-names.js";
@@ -100,6 +101,9 @@ export function storeConformance(kind: StoreKind, skip: string | false): void {
   check("ids come back exactly as they were sent, and never act as SQL", hostileIds);
   check("ranges are half-open, limits hold, rows come by time", rangesAndLimits);
   check("alerts are filtered by state, meter and rule", alertFilters);
+  check("incidents are found however many transitions came since, and by when they were open", incidentsBehindOthers);
+  check("incidents come page by page, the newest first", incidentsByPages);
+  check("incidents of one instant are kept apart", incidentsAtOneInstant);
   check("rows go to their own tenant, meter and period only", separation);
   check("what is only an input leaves no row", inputsOnly);
   check("a history is exactly the rows between its ends, both included", exactHistories);

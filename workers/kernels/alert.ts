@@ -19,6 +19,8 @@ export const Move = { NONE: 0, FIRE: 1, RESOLVE: 2 } as const;
 /** One live reading as the rules see it. The caller fills one object again and again. */
 export interface Observation {
   ts: number;
+  /** Where its energy counts: its ts, or the end of its interval. */
+  at: number;
   /** As sent: the register's number, before the multiplier. */
   value: number;
   /** After the multiplier, as its row shows it; NaN where unknown. */
@@ -39,6 +41,7 @@ export interface Observation {
 export function emptyObservation(): Observation {
   return {
     ts: 0,
+    at: 0,
     value: 0,
     delta: 0,
     spanMs: 0,
@@ -53,7 +56,7 @@ export function emptyObservation(): Observation {
 
 /**
  * What an amount, or of a rule that looks for one the flags, says about a rule. `atMs` is the instant by which the schedule is judged: a level's
- * own ts, but for energy the millisecond before, since what ends exactly on a boundary belongs before it.
+ * own ts, but for energy the millisecond before it ends, since what ends exactly on a boundary belongs before it.
  */
 export function truthOf(rule: CompiledRule, seen: number, atMs: number): number {
   if (rule.retired || (rule.days !== 0 && !scheduled(rule, atMs))) return Truth.CLEAR;

@@ -5,7 +5,7 @@ import { limits } from "../../engine/base/limits.js";
 import { type MeterTimeline, parseTimeline, type TenantPlan, timelineFor, timelineText } from "../../engine/base/settings.js";
 import type { MeterClaims } from "../../engine/memory/claims.js";
 import { AlertBook } from "../state/alerts.js";
-import { Applied, MeterBook } from "../state/book.js";
+import { Applied, createRunning, MeterBook } from "../state/book.js";
 import type { ChangedSet } from "../state/changed.js";
 import { Directory } from "../state/directory.js";
 import { knownExchange, knownReading } from "../state/known-record.js";
@@ -56,6 +56,7 @@ export class Applier {
   /** Inputs behind their meter's newest since the last `takeLate`. */
   #late = 0;
   #transitions = 0;
+  readonly #newest = createRunning();
 
   constructor(
     plans: readonly TenantPlan[],
@@ -116,8 +117,19 @@ export class Applier {
   /** Journals the rules under which the tenant's readings are judged from here on. */
   #announceRules(number: number, tenant: string): void {
     const rules = this.#plans.get(tenant)?.rules ?? [];
-    this.alerts.setRules(number, tenant, rules, this.arrivalMs);
+    this.#setRules(number, tenant, rules);
     this.out.name(NameType.RULES, number, number, JSON.stringify(rules));
+  }
+
+  #setRules(number: number, tenant: string, rules: TenantPlan["rules"]): void {
+    // A meter without rules has not kept up with its settings.
+    for (const [, meter] of this.directory.metersOf(number)) this.useSettings(meter);
+    this.alerts.setRules(number, tenant, rules, this.arrivalMs);
+  }
+
+  /** The meter's alerts go by the settings that are in force at its newest record. */
+  useSettings(meter: number): void {
+    if (this.book.timeline(meter).only === null) this.alerts.use(meter, this.book.settings(meter));
   }
 
   /** Rules of known tenants that are others than before take over from here. */
@@ -220,7 +232,12 @@ export class Applier {
   applyExchange(meter: number, ts: number, final: number, start: number, rev: number, withdrawn: boolean): void {
     if (this.directory.unowned > 0) this.directory.own(meter, this.datalogger);
     const applied = this.book.applyExchange(meter, ts, final, start, rev, withdrawn, this.out);
-    if (applied !== Applied.LATE) return;
+    if (applied !== Applied.LATE) {
+      this.useSettings(meter);
+      this.book.running(meter, this.#newest);
+      this.alerts.flagged(meter, this.#newest);
+      return;
+    }
     const [last, first] = withdrawn ? [Number.NaN, Number.NaN] : [final, start];
     this.late.add(meter, knownExchange(ts, last, first, rev), this.datalogger);
     this.#late++;
@@ -232,19 +249,21 @@ export class Applier {
     const applied = this.book.apply(meter, ts, value, rev, this.out);
     if (applied === Applied.LIVE) {
       this.changed?.mark(meter);
-      if (this.alerts.watches(meter)) this.#judgeAlerts(meter, ts);
+      if (this.alerts.watches(meter)) this.#judgeAlerts(meter);
     } else if (applied === Applied.LATE) {
       this.late.add(meter, knownReading(ts, value, rev), this.datalogger);
       this.#late++;
-    } else if (applied === Applied.INSERTED) {
-      this.changed?.mark(meter);
-      this.#late++;
+    } else if (applied !== Applied.DUPLICATE) {
+      if (applied === Applied.INSERTED) {
+        this.changed?.mark(meter);
+        this.#late++;
+      }
+      this.alerts.revised(meter, this.book);
     }
   }
 
-  #judgeAlerts(meter: number, ts: number): void {
-    const { only } = this.book.timeline(meter);
-    if (only === null) this.alerts.use(meter, this.book.settings(meter, ts));
+  #judgeAlerts(meter: number): void {
+    this.useSettings(meter);
     this.alerts.judge(meter, this.book, this.out, this.#ruleNumber, this.arrivalMs);
   }
 
@@ -307,7 +326,7 @@ export class Applier {
     else if (type === NameType.SETTINGS) this.addSettings(number, text);
     else if (type === NameType.METER_SETTINGS) this.adoptSettings(number, detail);
     else if (type === NameType.RULES)
-      this.alerts.setRules(number, this.directory.tenant(number), JSON.parse(text) as TenantPlan["rules"], this.arrivalMs);
+      this.#setRules(number, this.directory.tenant(number), JSON.parse(text) as TenantPlan["rules"]);
   }
 
   /** In a unit the name stands behind the reading whose alert needed it, so the replay of that reading has given the number already. */

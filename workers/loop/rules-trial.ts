@@ -17,7 +17,7 @@ const DATALOGGER = "history";
 
 /**
  * The rules of a client on one meter's stored records, through the very code of the live path: as if each record had arrived
- * at its own instant, in order, and the engine had looked at its clock all the time between.
+ * at its own instant, an interval at its end, in order, and the engine had looked at its clock all the time between.
  */
 export class RulesTrial {
   readonly #task: TrialTask;
@@ -79,21 +79,24 @@ export class RulesTrial {
     if (this.#out.length > 0) this.#collect();
   }
 
-  /** A record arrives: what time has decided before it, and its own instant it leaves to the record. */
-  #arrive(ts: number): void {
-    if (this.#meter < 0) this.#open(ts);
-    this.#pass(ts - 1);
-    this.#applier.arrivalMs = ts;
+  /** A record arrives where it counts: what time has decided before that, and its own instant it leaves to the record. */
+  #arrive(ts: number): number {
+    const isFirst = this.#meter < 0;
+    if (isFirst) this.#open(ts);
+    const atMs = this.#applier.book.compiled(this.#meter, ts).countsAt(ts);
+    if (!isFirst) this.#pass(atMs - 1);
+    this.#applier.arrivalMs = atMs;
+    return atMs;
   }
 
   #reading(ts: number, value: number, rev: number, flags: number): void {
-    this.#arrive(ts);
-    if (this.#applier.reading(this.#meter, ts, value, rev, ts) < 0) {
+    const atMs = this.#arrive(ts);
+    if (this.#applier.reading(this.#meter, ts, value, rev, atMs) < 0) {
       this.refused++;
       return;
     }
     // Of two values for one instant only the one that stands is stored; any lesser one brings back the mark that there were two.
-    if ((flags & Flag.CONFLICT) !== 0) this.#applier.reading(this.#meter, ts, value - 1, rev, ts);
+    if ((flags & Flag.CONFLICT) !== 0) this.#applier.reading(this.#meter, ts, value - 1, rev, atMs);
     this.#collect();
   }
 

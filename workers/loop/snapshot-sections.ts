@@ -40,6 +40,7 @@ export function restoreSections(applier: Applier, sections: ReadonlyMap<string, 
   });
   restoreDataloggers(applier.directory.dataloggers, section("dataloggers"));
   applier.book.restore([section("meters")]);
+  for (let meter = 0; meter < applier.directory.meterCount; meter++) applier.useSettings(meter);
   applier.alerts.restore([section("alert-rules", true), section("alerts")]);
   applier.late.restore(section("late"));
   const [stored = 0, from = Number.NaN, told = 0] = doublesOf(reached);

@@ -101,6 +101,7 @@ export class AlertClock {
   #look(slot: number, nowMs: number, due: DueSlot[]): void {
     const atMs = this.#machines.dueMs(slot);
     if (atMs <= nowMs) due.push({ slot, meter: this.#rows.meter[this.#slots.row[slot]!]!, atMs });
-    else this.#wheel.set(slot, atMs);
+    // While the clock has been set back a little the wheel is ahead of it: what is not due must not be looked at again and again.
+    else this.#wheel.set(slot, Math.max(atMs, this.#wheel.nowMs + 1000));
   }
 }

@@ -7,7 +7,7 @@ import { HAS_HELD, HAS_MORE, type SavedHead, writeHead } from "./alerts-snapshot
 import { type Cut, type CutSink, RecordWriter } from "./cut-records.js";
 
 const METERS_AT_ONCE = 16;
-const FIXED = 5;
+const FIXED = 6;
 const HELD_NUMBERS = 6;
 const PERIOD_NUMBERS = 4;
 const SLOT_NUMBERS = 6;
@@ -84,6 +84,7 @@ export class AlertCut implements Cut {
     out.push(meter);
     out.push(rows.arrived[row]!);
     out.push(rows.newest[row]!);
+    out.push(rows.counts[row]!);
     out.push(rows.flags[row]!);
     out.push((isHeld ? HAS_HELD : 0) | (isMore ? HAS_MORE : 0));
     if (isHeld) this.#writeHeld(row);
@@ -129,7 +130,10 @@ export class AlertCut implements Cut {
   }
 }
 
-/** Of a slot that is OK and has never been moved by time alone nothing is to be remembered. */
+/**
+ * Of a slot that is OK and has never been moved by time alone nothing is to be remembered. One whose rule is gone keeps the meter's row, and
+ * what that waits for, until rules change again: after a restart too.
+ */
 function isKept(slots: SlotRuns, slot: number): boolean {
-  return slots.state[slot] !== AlertState.OK || slots.since[slot] !== 0;
+  return slots.rule[slot]!.retired || slots.state[slot] !== AlertState.OK || slots.since[slot] !== 0;
 }

@@ -60,6 +60,8 @@ export class AlertMachines {
     const severity = rule.severities[isKnown ? levelOf(rule, amount) : 0]!;
     if (move !== Move.FIRE && severity === slots.severity[slot]) return;
     slots.severity[slot] = severity;
+    // What is said next is said later, or nobody could tell what was said last.
+    slots.since[slot] = when;
     this.#write(slot, when, amount, true, out, ruleNumber);
   }
 
@@ -108,7 +110,11 @@ export class AlertMachines {
     if (rule.on === On.NODATA) return this.#missedAt(slot, rule);
     if (this.#slots.state[slot] === AlertState.OK) return Number.POSITIVE_INFINITY;
     // What fires under a rule that is gone has nothing to wait for.
-    return rule.retired ? 0 : this.#dueAt(slot, rule) + this.#rows.lagMs(this.#slots.row[slot]!);
+    return rule.retired ? 0 : this.#dueAt(slot, rule) + this.#lagMs(slot, rule);
+  }
+
+  #lagMs(slot: number, rule: CompiledRule): number {
+    return this.#rows.lagMs(this.#slots.row[slot]!, belongsBefore(rule) > 0);
   }
 
   #dueAt(slot: number, rule: CompiledRule): number {
@@ -162,7 +168,7 @@ export class AlertMachines {
     out.ticked(this.#rows.meter[row]!, number, rule.on);
     const isNoData = rule.on === On.NODATA;
     if (rule.retired) {
-      const lagMs = isNoData ? 0 : this.#rows.lagMs(row);
+      const lagMs = isNoData ? 0 : this.#lagMs(slot, rule);
       this.#elapse(slot, rule, Math.max(slots.since[slot]!, nowMs - lagMs), out, ruleNumber);
     } else if (!isNoData) this.#elapse(slot, rule, this.#dueAt(slot, rule), out, ruleNumber);
     else if (slots.state[slot] === AlertState.FIRING) this.#elapse(slot, rule, this.#hoursEnd(slot, rule), out, ruleNumber);

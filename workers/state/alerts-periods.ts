@@ -64,8 +64,13 @@ export class EndedPeriods {
     this.#judged[row * KINDS + period] = end;
   }
 
-  forget(row: number): void {
+  /** Nothing waits any more. */
+  release(row: number): void {
     this.#waiting.delete(row);
+  }
+
+  forget(row: number): void {
+    this.release(row);
     for (let period = 0; period < KINDS; period++) this.setJudged(row, period, Number.NEGATIVE_INFINITY);
   }
 }

@@ -21,9 +21,10 @@ export class AlertRows {
   kinds = new Uint8Array(64);
   /** The meter's number. */
   meter = new Uint32Array(64);
-  /** Of the newest live reading: when it arrived, its ts, and its flags before the look-ahead. NaN: there was none, or none since it has rules. */
+  /** Of the newest live reading: when it arrived, its ts, where its energy counts, and its flags before the look-ahead. NaN: there was none, or none since it has rules. */
   arrived = new Float64Array(64);
   newest = new Float64Array(64);
+  counts = new Float64Array(64);
   flags = new Uint16Array(64);
   #numbers = new Float64Array(64 * FIELDS);
   readonly #free: number[] = [];
@@ -35,7 +36,8 @@ export class AlertRows {
   }
 
   get bytes(): number {
-    const columns = [this.start, this.count, this.kinds, this.meter, this.arrived, this.newest, this.flags, this.#numbers];
+    const { start, count, kinds, meter, arrived, newest, counts, flags } = this;
+    const columns = [start, count, kinds, meter, arrived, newest, counts, flags, this.#numbers];
     return columns.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
@@ -50,6 +52,7 @@ export class AlertRows {
       this.meter = grown(this.meter, new Uint32Array(size));
       this.arrived = grown(this.arrived, new Float64Array(size));
       this.newest = grown(this.newest, new Float64Array(size));
+      this.counts = grown(this.counts, new Float64Array(size));
       this.flags = grown(this.flags, new Uint16Array(size));
       this.#numbers = grown(this.#numbers, new Float64Array(size * FIELDS));
     }
@@ -57,20 +60,22 @@ export class AlertRows {
     this.meter[row] = meter;
     this.arrived[row] = Number.NaN;
     this.newest[row] = Number.NaN;
+    this.counts[row] = Number.NaN;
     this.flags[row] = 0;
     return row;
   }
 
-  /** The newest live reading of the row's meter. */
-  came(row: number, arrivedMs: number, ts: number, flags: number): void {
+  /** The newest live reading of the row's meter; where its energy counts: `countsMs`. */
+  came(row: number, arrivedMs: number, ts: number, countsMs: number, flags: number): void {
     this.arrived[row] = arrivedMs;
     this.newest[row] = ts;
+    this.counts[row] = countsMs;
     this.flags[row] = flags;
   }
 
-  /** How far the meter's own time is behind the engine's clock; Infinity: it has none yet. */
-  lagMs(row: number): number {
-    const lagMs = this.arrived[row]! - this.newest[row]!;
+  /** How far the meter's own time, or that of its energy, is behind the engine's clock; Infinity: it has none yet. */
+  lagMs(row: number, isEnergy: boolean): number {
+    const lagMs = this.arrived[row]! - (isEnergy ? this.counts[row]! : this.newest[row]!);
     return lagMs >= 0 ? lagMs : Number.isNaN(lagMs) ? Number.POSITIVE_INFINITY : 0;
   }
 
@@ -116,6 +121,8 @@ export class AlertRows {
   held(row: number, into: Observation): void {
     const at = row * FIELDS;
     into.ts = this.#numbers[at]!;
+    // Only counters wait for their look-ahead, and they count where they stand.
+    into.at = into.ts;
     into.delta = this.#numbers[at + 1]!;
     into.spanMs = this.#numbers[at + 2]!;
     into.quarter = this.#numbers[at + 3]!;

@@ -1,5 +1,18 @@
+import type { Rule } from "../../engine/base/settings.js";
 import { type AlertSlots, AlertState } from "../kernels/alert.js";
-import type { CompiledRule } from "../kernels/alert-rule.js";
+import { type CompiledRule, sameCondition } from "../kernels/alert-rule.js";
+
+export interface SavedSlot {
+  rule: Rule;
+  state: number;
+  since: number;
+  began: number;
+  last: number;
+  severity: number;
+}
+
+/** All that a slot holds. */
+export type LiveSlot = Omit<SavedSlot, "rule"> & { rule: CompiledRule };
 
 /**
  * The state machines of all (rule, meter), in runs: those of one meter lie side by side. A run that is
@@ -38,6 +51,22 @@ export class SlotRuns implements AlertSlots {
       this.severity[start + index] = 0;
     });
     return start;
+  }
+
+  save(slot: number): LiveSlot {
+    const [state, since] = [this.state[slot]!, this.since[slot]!];
+    const [began, last, severity] = [this.began[slot]!, this.last[slot]!, this.severity[slot]!];
+    return { rule: this.rule[slot]!, state, since, began, last, severity };
+  }
+
+  /** Takes over what was saved under a rule that may have read otherwise: a condition that waits is then another one. */
+  fill(slot: number, was: Rule, { state, since, began, last, severity }: Omit<SavedSlot, "rule">): void {
+    if (state === AlertState.PENDING && !sameCondition(was, this.rule[slot]!.rule)) return;
+    this.state[slot] = state;
+    this.since[slot] = since;
+    this.began[slot] = began;
+    this.last[slot] = last;
+    this.severity[slot] = severity;
   }
 
   giveBack(start: number, count: number): void {

@@ -2,6 +2,7 @@ import { MeterstormError } from "../../engine/base/errors.js";
 import type { Rule } from "../../engine/base/settings.js";
 import { emptyObservation, type Observation } from "../kernels/alert.js";
 import type { EndedPeriod } from "./alerts-periods.js";
+import type { SavedSlot } from "./alerts-slots.js";
 import { doublesOf } from "./cut-records.js";
 
 /** What the alerts remember beside the meters. */
@@ -11,20 +12,13 @@ export interface SavedHead {
   from: readonly (readonly (readonly [string, number])[])[];
 }
 
-export interface SavedSlot {
-  rule: Rule;
-  state: number;
-  since: number;
-  began: number;
-  last: number;
-  severity: number;
-}
-
 /** All that the alerts of a meter with rules remember. Slots that are OK and of which nothing is to be remembered are left out. */
 export interface SavedMeter {
   meter: number;
   arrived: number;
   newest: number;
+  /** Where its energy counts. */
+  counts: number;
   flags: number;
   /** The reading whose energy waits for its look-ahead. */
   held: Observation | null;
@@ -40,14 +34,14 @@ export interface SavedMore {
 /**
  * A meter's record, f64 little-endian, in whatever order they come:
  *
- *     meter | arrival, ts and flags of the newest live reading | bits | ts delta span quarter hour day (HAS_HELD)
+ *     meter | of the newest live reading its arrival, its ts, where its energy counts, its flags | bits | ts delta span quarter hour day (HAS_HELD)
  *     (HAS_MORE:) judged × 3 | waiting n | period start end energy (n times) | slots n | rule state since began last severity (n times)
  *
  * The head is JSON, with the rules that are referred to by their places in it.
  */
 export const HAS_HELD = 1;
 export const HAS_MORE = 2;
-const VERSION = 3;
+const VERSION = 4;
 
 export function writeHead(head: SavedHead, rules: readonly Rule[]): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ version: VERSION, ...head, rules }));
@@ -86,11 +80,11 @@ function* readMeters(pieces: readonly Uint8Array[], meterCount: number, rules: r
     while (at < numbers.length) {
       const meter = next();
       if (!(meter >= 0 && meter < meterCount)) throw damaged(`meter ${meter} of ${meterCount}`);
-      const [arrived, newest, flags, bits] = [next(), next(), next(), next()];
+      const [arrived, newest, counts, flags, bits] = [next(), next(), next(), next(), next()];
       const held = (bits & HAS_HELD) === 0 ? null : readHeld(next);
       const more =
         (bits & HAS_MORE) === 0 ? null : { judged: times(3, next), waiting: times(next(), period), slots: times(next(), slot) };
-      yield { meter, arrived, newest, flags, held, more };
+      yield { meter, arrived, newest, counts, flags, held, more };
     }
   }
 }
@@ -111,6 +105,7 @@ function readHead(bytes: Uint8Array | undefined): SavedHead & { rules: Rule[] } 
 function readHeld(next: () => number): Observation {
   const held = emptyObservation();
   held.ts = next();
+  held.at = held.ts;
   held.delta = next();
   held.spanMs = next();
   held.quarter = next();

@@ -4,26 +4,17 @@ import { invariant } from "../../engine/base/errors.js";
 import { Flag } from "../../engine/base/flags.js";
 import type { MeterSettings, Rule } from "../../engine/base/settings.js";
 import { AlertState, defers, emptyObservation, energyOf, type Observation } from "../kernels/alert.js";
-import { type CompiledRule, compileRule, type LocalTime, On, retire, ruleKey, sameCondition } from "../kernels/alert-rule.js";
+import { type CompiledRule, compileRule, type LocalTime, On, retire, ruleKey } from "../kernels/alert-rule.js";
 import { AlertClock } from "./alerts-clock.js";
 import { AlertCut } from "./alerts-cut.js";
 import { AlertMachines, type RuleNumber } from "./alerts-machines.js";
 import { EndedPeriods } from "./alerts-periods.js";
 import { AlertRows, ENERGY_KINDS, IMMEDIATE_KINDS, PERIOD_KINDS } from "./alerts-rows.js";
 import { AlertRules } from "./alerts-rules.js";
-import { SlotRuns } from "./alerts-slots.js";
-import { readAlerts, type SavedHead, type SavedMeter, type SavedMore, type SavedSlot } from "./alerts-snapshot.js";
+import { type LiveSlot, SlotRuns } from "./alerts-slots.js";
+import { readAlerts, type SavedHead, type SavedMeter, type SavedMore } from "./alerts-snapshot.js";
+import type { AlertSource } from "./alerts-source.js";
 import { type CutSink, sweepAll } from "./cut-records.js";
-
-/** What the book asks of whoever keeps the meters, about the live reading that was applied last. */
-export interface AlertSource {
-  /** Fills in that reading; of running periods those with a bit in `periods` (1 << index into PERIODS). */
-  observe(meter: number, into: Observation, periods: number): void;
-  /** Reports by `book.period` or `book.periodsIn` each row of `consumption` that the reading wrote, new or again. */
-  reportPeriods(meter: number, book: Pick<AlertBook, "period" | "periodsIn">): void;
-}
-
-type LiveSlot = Omit<SavedSlot, "rule"> & { rule: CompiledRule };
 
 /** Rules on meters that one tick moves on, so that it lasts milliseconds when thousands of meters fall silent at once. */
 const MOVES_PER_TICK = 1000;
@@ -33,8 +24,8 @@ const MOVES_PER_TICK = 1000;
  * the sequence of live readings, of ticks that moved something and of starts alone, so a replay writes the same transitions.
  *
  * Energy that the look-ahead may take back is held until the next reading has arrived, and judged then
- * with its own ts; so each rule sees its meter's event time run forwards. A reading that turned out to be
- * a SPIKE has no energy and is not judged. Levels (`value`) are judged at once. What is outside the schedule
+ * where it counts: at its own ts, of an interval at the end; so each rule sees its meter's event time run forwards. A reading
+ * that turned out to be a SPIKE has no energy and is not judged. Levels (`value`) are judged at once. What is outside the schedule
  * is judged clear, whatever the amount.
  */
 export class AlertBook {
@@ -203,10 +194,11 @@ export class AlertBook {
     const rows = this.#rows;
     const kinds = rows.kinds[row]!;
     const cameMs = (kinds & IMMEDIATE_KINDS) !== 0 ? this.#judgeAtOnce(row, seen, arrivalMs, out, ruleNumber) : arrivalMs;
-    rows.came(row, cameMs, seen.ts, seen.flags);
+    const settled = seen.previousFlags | (seen.previousTs === rows.newest[row] ? 0 : rows.flags[row]!);
+    rows.came(row, cameMs, seen.ts, seen.at, seen.flags);
     if ((kinds & ENERGY_KINDS) !== 0) {
       const heldTs = rows.heldTs(row);
-      if (heldTs < seen.ts && (seen.previousFlags & Flag.SPIKE) === 0) {
+      if (heldTs < seen.ts && (settled & Flag.SPIKE) === 0) {
         rows.held(row, this.#held);
         this.#judgeEnergy(row, this.#held, out, ruleNumber);
       }
@@ -218,6 +210,28 @@ export class AlertBook {
       }
     }
     if (this.#clock !== null) this.#clock.read(row);
+  }
+
+  /** A correction, or a reading worked in before it, may have changed the newest reading: what waits is as it is now, what was judged stays judged. */
+  revised(meter: number, source: AlertSource): void {
+    const row = this.#rowOf[meter]! - 1;
+    if (row < 0) return;
+    if (this.#cut !== null) this.#cut.save(meter);
+    const { newest, flags, kinds } = this.#rows;
+    const heldTs = this.#rows.heldTs(row);
+    if (!Number.isNaN(heldTs) && this.watchesPeriods(meter)) source.reportPeriods(meter, this);
+    const seen = this.#seen;
+    source.observe(meter, seen, (kinds[row]! & PERIOD_KINDS) >>> On.QUARTER);
+    if (seen.ts === newest[row]) flags[row] = seen.flags;
+    if (seen.ts === heldTs) this.#rows.hold(row, seen);
+  }
+
+  /** An exchange has settled the newest reading, or has gone again: these are its flags now. */
+  flagged(meter: number, { ts, flags }: Pick<Observation, "ts" | "flags">): void {
+    const row = this.#rowOf[meter]! - 1;
+    if (row < 0 || this.#rows.newest[row] !== ts) return;
+    if (this.#cut !== null) this.#cut.save(meter);
+    this.#rows.flags[row] = flags;
   }
 
   /** State and beginning of each rule of the meter that is not OK. */
@@ -249,12 +263,12 @@ export class AlertBook {
   }
 
   #judgeEnergy(row: number, seen: Observation, out: EntryWriter, ruleNumber: RuleNumber): void {
-    if ((this.#rows.kinds[row]! & PERIOD_KINDS) !== 0) this.#judgePeriods(row, seen.ts, out, ruleNumber);
+    if ((this.#rows.kinds[row]! & PERIOD_KINDS) !== 0) this.#judgePeriods(row, seen.at, out, ruleNumber);
     const end = this.#rows.start[row]! + this.#rows.count[row]!;
     for (let slot = this.#rows.start[row]!; slot < end; slot++) {
       const rule = this.#slots.rule[slot]!;
       if (((1 << rule.on) & ENERGY_KINDS) !== 0)
-        this.#machines.step(slot, energyOf(rule, seen), seen.ts, seen.ts - 1, out, ruleNumber);
+        this.#machines.step(slot, energyOf(rule, seen), seen.at, seen.at - 1, out, ruleNumber);
     }
   }
 
@@ -277,14 +291,9 @@ export class AlertBook {
     if (this.#cut !== null) this.#cut.save(meter);
     const before = this.#rowOf[meter]! - 1;
     if (before < 0 && matching.length === 0) return;
-    // What is over under a rule that is gone is no more, as after a restart.
     const isOver = ({ rule, state, since }: LiveSlot) => rule.retired && state === AlertState.OK && since === 0;
-    const old =
-      before < 0
-        ? []
-        : this.#run(before)
-            .map((slot) => this.#saveSlot(slot))
-            .filter((saved) => !isOver(saved));
+    const run = before < 0 ? [] : this.#run(before);
+    const old = run.map((slot) => this.#slots.save(slot)).filter((saved) => !isOver(saved));
     const keys = new Set(matching.map(({ rule }) => ruleKey(rule)));
     const orphans = old.filter(({ rule, state }) => state >= AlertState.FIRING && !keys.has(ruleKey(rule.rule)));
     const rules = [...matching, ...orphans.map(({ rule }) => (rule.retired ? rule : retire(rule)))];
@@ -301,10 +310,13 @@ export class AlertBook {
     this.#rowOf[meter] = row + 1;
     const start = this.#slots.take(row, rules);
     this.#rows.setRun(row, start, rules);
+    // What waited for rules that are gone is not for those that come one day.
+    if ((this.#rows.kinds[row]! & ENERGY_KINDS) === 0) this.#rows.release(row);
+    if ((this.#rows.kinds[row]! & PERIOD_KINDS) === 0) this.#periods.release(row);
     const byKey = new Map(old.map((saved) => [ruleKey(saved.rule.rule), saved]));
     rules.forEach((rule, index) => {
       const saved = byKey.get(ruleKey(rule.rule));
-      if (saved !== undefined) this.#fillSlot(start + index, saved.rule.rule, saved);
+      if (saved !== undefined) this.#slots.fill(start + index, saved.rule.rule, saved);
     });
     this.#clock?.set(row);
   }
@@ -317,21 +329,6 @@ export class AlertBook {
 
   #run(row: number): number[] {
     return Array.from({ length: this.#rows.count[row]! }, (_, index) => this.#rows.start[row]! + index);
-  }
-
-  #saveSlot(slot: number): LiveSlot {
-    const { rule, state, since, began, last, severity } = this.#slots;
-    const [inState, at] = [state[slot]!, since[slot]!];
-    return { rule: rule[slot]!, state: inState, since: at, began: began[slot]!, last: last[slot]!, severity: severity[slot]! };
-  }
-
-  #fillSlot(slot: number, was: Rule, { state, since, began, last, severity }: Omit<SavedSlot, "rule">): void {
-    if (state === AlertState.PENDING && !sameCondition(was, this.#slots.rule[slot]!.rule)) return;
-    this.#slots.state[slot] = state;
-    this.#slots.since[slot] = since;
-    this.#slots.began[slot] = began;
-    this.#slots.last[slot] = last;
-    this.#slots.severity[slot] = severity;
   }
 
   /** The state as it is now, copied bit by bit from here on; `endCut` ends it. There is one at a time. */
@@ -370,12 +367,12 @@ export class AlertBook {
   take(head: SavedHead, meters: Iterable<SavedMeter>): void {
     this.#machines.startedMs = head.startedMs;
     for (const tenant of this.#rules.restore(head.from)) this.#placeAll(tenant);
-    for (const { meter, arrived, newest, flags, held, more } of meters) {
+    for (const { meter, arrived, newest, counts, flags, held, more } of meters) {
       if (more !== null) this.#restoreMeter(meter, more);
       const row = this.#rowOf[meter]! - 1;
       if (row < 0) continue;
       if (held !== null) this.#rows.hold(row, held);
-      this.#rows.came(row, arrived, newest, flags);
+      this.#rows.came(row, arrived, newest, counts, flags);
     }
   }
 
@@ -389,13 +386,14 @@ export class AlertBook {
     this.#place(meter, rules);
     const row = this.#rowOf[meter]! - 1;
     if (row < 0) return;
+    if (this.#cut !== null) this.#cut.save(meter);
     judged.forEach((end, period) => {
       this.#periods.setJudged(row, period, end);
     });
     for (const { period, start, end, energy } of waiting) this.#periods.put(row, period, start, end, energy);
     for (const each of slots) {
       const slot = this.#run(row).find((candidate) => ruleKey(this.#slots.rule[candidate]!.rule) === ruleKey(each.rule));
-      if (slot !== undefined) this.#fillSlot(slot, each.rule, each);
+      if (slot !== undefined) this.#slots.fill(slot, each.rule, each);
     }
   }
 }

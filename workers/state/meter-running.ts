@@ -81,24 +81,27 @@ export function fillSettled(window: MeterWindow, into: SettledReading): void {
   into.flags = isReading ? older.flags : 0;
 }
 
-/** The newest record is a reading. */
+/** The newest reading, which is the newest record or stands before an exchange. */
 export function fillObservation(window: MeterWindow, into: Observation, periods: number): void {
   const { older, newer } = window;
-  into.ts = newer.ts;
-  into.value = newer.value;
-  into.delta = newer.settings.shownAmount(newer.delta, newer.deltaLow);
+  const isNewest = newer.type === RecordType.READING;
+  const reading = isNewest ? newer : older;
+  into.ts = reading.ts;
+  into.at = reading.at;
+  into.value = reading.value;
+  into.delta = reading.settings.shownAmount(reading.delta, reading.deltaLow);
   // What an exchange closed is part of the delta, so its time is part of the span.
-  const from = older.type === RecordType.EXCHANGE && older.from < newer.from ? older.from : newer.from;
-  into.spanMs = newer.at - from;
-  into.flags = newer.flags;
-  into.previousTs = older.type === RecordType.READING ? older.ts : Number.NaN;
-  into.previousFlags = older.type === RecordType.READING ? older.flags : 0;
-  into.quarter = (periods & 1) === 0 ? Number.NaN : energy(window, 0);
-  into.hour = (periods & 2) === 0 ? Number.NaN : energy(window, 1);
-  into.day = (periods & 4) === 0 ? Number.NaN : energy(window, 2);
+  const from = isNewest && older.type === RecordType.EXCHANGE && older.from < newer.from ? older.from : reading.from;
+  into.spanMs = reading.at - from;
+  into.flags = reading.flags;
+  into.previousTs = isNewest && older.type === RecordType.READING ? older.ts : Number.NaN;
+  into.previousFlags = isNewest && older.type === RecordType.READING ? older.flags : 0;
+  into.quarter = (periods & 1) === 0 ? Number.NaN : energy(window, 0, reading);
+  into.hour = (periods & 2) === 0 ? Number.NaN : energy(window, 1, reading);
+  into.day = (periods & 4) === 0 ? Number.NaN : energy(window, 2, reading);
 }
 
-function energy(window: MeterWindow, period: number): number {
-  const settings = compose(window, period, window.newer);
+function energy(window: MeterWindow, period: number, reading: MeterRecord): number {
+  const settings = compose(window, period, reading);
   return settings === null ? Number.NaN : sum.value(settings);
 }

@@ -30,6 +30,7 @@ export function observeSteady(
     else into.day = energy;
   }
   into.ts = newerTs;
+  into.at = newerTs;
   into.value = page.newerValue[slot]!;
   into.delta = settings.shownAmount(newerUnits - olderUnits, 0);
   into.spanMs = newerTs - olderTs;
