@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help install build run test lint types rules bench endurance corpus coverage format clean
+.PHONY: help install build run test lint types rules bench soak endurance corpus coverage format clean
 
 NODE := node --enable-source-maps
 INSTALLED := node_modules/.package-lock.json
@@ -37,6 +37,10 @@ bench: build ## The benchmarks, each beside its reference, and a JSON file of al
 
 endurance: build ## 30,000 meters into QuestDB, ten minutes at 139 readings/s and ten flat out; memory must stay flat.
 	$(NODE) dist/bench/endurance.js
+
+soak: build ## Every fault in its long round (docs/RELIABILITY.md), at most 40 minutes, then 5,000 simulated histories; ARGS="--write".
+	$(NODE) dist/test/faults/soak.js $(ARGS)
+	SIM_SEED=$${SIM_SEED:-$$RANDOM} SIM_SEEDS=$${SIM_SEEDS:-5000} $(NODE) --test dist/test/simulation/node.test.js
 
 corpus: build ## Traces that break rules for resets: what flowed, our rows' sums, and what four other rules say.
 	@$(NODE) dist/test/corpus/print.js

@@ -1,0 +1,3 @@
+import { testsOf } from "./short-rounds.js";
+
+testsOf("store");
