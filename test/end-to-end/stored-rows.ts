@@ -29,10 +29,10 @@ export async function storedInDuckDb(dataDir: string, tenant: string): Promise<S
   }
 }
 
-/** Everything that QuestDB shows of a client's meters. */
-export async function storedInQuestDb(httpUrl: string, tenant: string): Promise<StoredRows> {
+/** Everything that QuestDB shows of a client's meters, or of those whose ids are like this. */
+export async function storedInQuestDb(httpUrl: string, tenant: string, like = "%"): Promise<StoredRows> {
   return await stored(
-    tenant,
+    `${tenant}' AND "meter" LIKE '${like}`,
     'cast("ts" AS LONG) / 1000',
     (name) => `"${name}"`,
     (sql) => questDbRows(httpUrl, sql),
