@@ -42,7 +42,7 @@ export interface Figures {
   readonly wrongTransitions: number;
 }
 
-/** An ack p99 that is below this share of the one before the fault is nobody's trouble. */
+/** Others' acks may take so many times as long at p99 as before the fault. */
 const OTHERS_FACTOR = 2;
 /** Fewer waits than these say nothing of a p99. */
 const LEAST_WAITS = 20;

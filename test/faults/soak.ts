@@ -27,6 +27,8 @@ async function soak(): Promise<boolean> {
   const unknown = values.only.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
   if (unknown.length > 0)
     throw new Error(`no such scenario: ${unknown.join(", ")}; ${SCENARIOS.map(({ name }) => name).join(", ")}`);
+  if (values.write && (values.short || values.only.length > 0))
+    throw new Error("--write goes without --short and --only: the page has the long round of every scenario");
   console.log(`SEED=${seed}, ${length} rounds, at most ${LONGEST_MS / 60_000} minutes`);
   const outcomes: Outcome[] = [];
   const wrong: string[] = [];
@@ -74,9 +76,20 @@ async function soak(): Promise<boolean> {
   if (wrong.length > 0) console.error(`${wrong.length} findings, SEED=${seed}\n${wrong.slice(0, 50).join("\n")}`);
   if (values.write) {
     const when = new Date().toISOString().slice(0, 10);
-    writeFigures(`Long rounds on ${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), ${when}, seed ${seed}:\n\n${table}`);
+    writeFigures(
+      `Long rounds on ${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}), ${when}, seed ${seed}:\n\n${table}${notKept(outcomes)}`,
+    );
   }
   return wrong.length === 0 && outcomes.length > 0;
+}
+
+/** Which promises were not kept, by scenario; empty where all were. */
+function notKept(outcomes: readonly Outcome[]): string {
+  const lines = outcomes.flatMap(({ scenario, findings }) => {
+    const promises = new Set(findings.map(({ promise }) => promise));
+    return promises.size === 0 ? [] : [`- \`${scenario}\`: ${[...promises].join("; ")}`];
+  });
+  return lines.length === 0 ? "" : `\n\nNot kept in this run:\n\n${lines.join("\n")}`;
 }
 
 const timer = setTimeout(() => {
