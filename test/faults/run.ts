@@ -86,7 +86,8 @@ async function judged(
   const touched = arena.clients.filter(({ shard }) => shards === "all" || (shards !== "none" && shards.includes(shard)));
   const bystanders = crew.witnesses.filter(({ tenant }) => !touched.some(({ id }) => id === tenant));
   const beforeMs = within(bystanders, calmMs, beginMs);
-  const duringMs = within(bystanders, beginMs, againMs);
+  // What a fault that is over at once leads to comes after it.
+  const duringMs = within(bystanders, beginMs, Number.POSITIVE_INFINITY);
   const others = bystanders.length === 0 ? null : { beforeMs, duringMs, floorMs: FLOOR_MS[length] };
   const backlog = { goneMs: null as number | null, withinMs: backlogWithinMs };
   const memory = { peakMiB: arena.memory.takePeak(), boundMiB: MEMORY_BOUND_MIB };
