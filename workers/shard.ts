@@ -39,6 +39,8 @@ export default async function runShard(task: ShardTask): Promise<ShardEnd> {
 async function work(task: ShardTask, output: RingProducer): Promise<void> {
   const life = new Life(task.life);
   const input = new RingConsumer(task.input, "freed");
+  // What the thread before this one had taken, this one has not.
+  input.take();
   let failure: MeterstormError | null = null;
   const shard = await openShard({
     clock: systemClock,

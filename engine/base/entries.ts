@@ -67,7 +67,16 @@ export const Kind = {
 export const UnitType = { FRAME: 1, POST: 2, TICK: 3, CONTROL: 4, REPAIR: 5, START: 6 } as const;
 /** Bits of an EXCHANGE's info. */
 export const ExchangeInfo = { WITHDRAWN: 1, NO_ROW: 2, LATE: 4 } as const;
-export const NameType = { TENANT: 1, DATALOGGER: 2, METER: 3, RULE: 4, SETTINGS: 5, RULES: 6, METER_SETTINGS: 7 } as const;
+export const NameType = {
+  TENANT: 1,
+  DATALOGGER: 2,
+  METER: 3,
+  RULE: 4,
+  SETTINGS: 5,
+  RULES: 6,
+  METER_SETTINGS: 7,
+  EXPECTED: 8,
+} as const;
 export const PERIODS = ["quarter", "hour", "day"] as const;
 export type PeriodName = (typeof PERIODS)[number];
 export const SEVERITIES = ["info", "warning", "critical"] as const;

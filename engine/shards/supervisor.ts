@@ -10,11 +10,13 @@ import type { ShardTask, Succession } from "./tasks.js";
 /** What a task is started with beyond what its shard and the supervisor bring. */
 export type TaskSettings = Omit<ShardTask, "input" | "output" | "life" | "planPort" | "succession">;
 
-/** Pauses between attempts while none lasts; the first is made at once. */
+/** Pauses between attempts while none lasts and nothing is given back; the first is made at once. */
 const FIRST_PAUSE_MS = 100;
 const MOST_PAUSE_MS = 5_000;
 /** Threads that end with nothing given back between them before the next one takes one record at a time, to find the one that ends them. */
 const CAREFUL_AFTER = 2;
+/** So many end on the same record before that is set aside: one may have ended for another reason. */
+const SET_ASIDE_AFTER = 4;
 /** A thread that has lasted so long is no attempt any more. */
 const LASTING_MS = 30_000;
 
@@ -71,6 +73,7 @@ export class Supervisor {
     let [freed, ends] = [Number.NaN, 0];
     for (let succession: Succession | null = null; ; ) {
       const startedMs = clock.monotonicMs();
+      const before = this.#shard.timesOpened;
       const error = await this.#live(succession);
       if (this.#stopping) return;
       this.#shard.trouble = error.message;
@@ -80,13 +83,14 @@ export class Supervisor {
       }
       this.#ports.replacing(this.#shard, error);
       await this.destroy();
-      if (clock.monotonicMs() - startedMs >= LASTING_MS) pauseMs = 0;
+      if (this.#shard.freed !== freed || clock.monotonicMs() - startedMs >= LASTING_MS) [ends, pauseMs] = [0, 0];
+      freed = this.#shard.freed;
       if (pauseMs > 0) await this.#pause(pauseMs);
       pauseMs = Math.min(MOST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, pauseMs * 2));
       if (this.#stopping) return;
-      ends = this.#shard.freed === freed ? ends + 1 : 1;
-      freed = this.#shard.freed;
-      if (succession?.isCareful === true) this.#setAside();
+      // No record is to blame for a disk that fails, nor for a shard that could not be opened.
+      if (this.#shard.timesOpened > before && error.code !== "journal_failed") ends++;
+      if (succession?.isCareful === true && ends >= SET_ASIDE_AFTER) this.#setAside();
       succession = { ...this.#ports.succession(this.#shard), isCareful: ends >= CAREFUL_AFTER };
     }
   }

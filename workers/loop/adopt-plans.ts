@@ -44,6 +44,7 @@ export function adoptPlans(applier: Applier, plans: readonly TenantPlan[], optio
   const empty = out.length;
   if (type === UnitType.START) applier.alerts.started(nowMs);
   applier.adoptRules();
+  expectNamed(applier, plans);
   for (const { tenant, meter } of missable(plans, isHome)) {
     applier.expectMeter(applier.nameTenant(tenant), meter);
     if (out.length < limits.maxUnitBytes / 2) continue;
@@ -57,6 +58,17 @@ export function adoptPlans(applier: Applier, plans: readonly TenantPlan[], optio
   const counts = type === UnitType.START && plans.some(({ rules }) => rules.some(({ on }) => on === "nodata"));
   if (out.length > empty || counts) write(out.bytes());
   out.reset();
+}
+
+/** Meters that nobody has sent are missed as long as the configuration names them: a name that was wrong is not missed for ever. */
+function expectNamed(applier: Applier, plans: readonly TenantPlan[]): void {
+  const { directory } = applier;
+  if (directory.unowned === 0) return;
+  const named = new Set(plans.flatMap(({ id, meters }) => meters.map(({ match }) => `${id}\n${match}`)));
+  for (let meter = 0; meter < directory.meterCount; meter++) {
+    if (directory.meterOwner(meter) !== NONE) continue;
+    applier.expect(meter, named.has(`${directory.tenantOfMeter(meter)}\n${directory.meter(meter)}`));
+  }
 }
 
 /** Meters that the configuration names one by one and whose data some rule would miss. */

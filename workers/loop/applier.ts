@@ -169,6 +169,12 @@ export class Applier {
     if (this.directory.meterNumber(tenantNumber, id) < 0) this.meter(tenantNumber, id, NONE, false);
   }
 
+  /** Of a meter that nobody has sent: whether its data can be missing from here on. */
+  expect(meter: number, on: boolean): void {
+    if (!this.alerts.expect(meter, on, this.arrivalMs)) return;
+    this.out.name(NameType.EXPECTED, meter, this.directory.meterTenant(meter), "", on ? 1 : 0);
+  }
+
   openMeter(number: number, tenantNumber: number, id: string, owner: number, settingsNumber: number): void {
     const timeline = this.settings[settingsNumber]!;
     this.directory.addMeter(number, tenantNumber, id, owner, settingsNumber);
@@ -228,9 +234,16 @@ export class Applier {
     return 0;
   }
 
+  /** A meter that nobody had sent is the datalogger's, and is missed from now on whether or not the configuration names it. */
+  #own(meter: number): void {
+    if (this.directory.meterOwner(meter) !== NONE || this.datalogger === NONE) return;
+    this.directory.own(meter, this.datalogger);
+    this.alerts.expect(meter, true, this.arrivalMs);
+  }
+
   /** An exchange that was checked before: what the replay calls. */
   applyExchange(meter: number, ts: number, final: number, start: number, rev: number, withdrawn: boolean): void {
-    if (this.directory.unowned > 0) this.directory.own(meter, this.datalogger);
+    if (this.directory.unowned > 0) this.#own(meter);
     const applied = this.book.applyExchange(meter, ts, final, start, rev, withdrawn, this.out);
     if (applied !== Applied.LATE) {
       this.useSettings(meter);
@@ -245,7 +258,7 @@ export class Applier {
 
   /** A reading that was checked before: what the replay calls. */
   apply(meter: number, ts: number, value: number, rev: number): void {
-    if (this.directory.unowned > 0) this.directory.own(meter, this.datalogger);
+    if (this.directory.unowned > 0) this.#own(meter);
     const applied = this.book.apply(meter, ts, value, rev, this.out);
     if (applied === Applied.LIVE) {
       this.changed?.mark(meter);
@@ -325,6 +338,7 @@ export class Applier {
     else if (type === NameType.RULE) this.#replayRule(number, text);
     else if (type === NameType.SETTINGS) this.addSettings(number, text);
     else if (type === NameType.METER_SETTINGS) this.adoptSettings(number, detail);
+    else if (type === NameType.EXPECTED) this.alerts.expect(number, detail === 1, this.arrivalMs);
     else if (type === NameType.RULES)
       this.#setRules(number, this.directory.tenant(number), JSON.parse(text) as TenantPlan["rules"]);
   }

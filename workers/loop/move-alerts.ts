@@ -14,7 +14,8 @@ export function moveAlerts(source: Applier, target: Applier, { tenants, meters }
   const { head, meters: saved } = readAlerts(headBytes, pieces, source.directory.meterCount);
   const from: SavedHead["from"][number][] = Array.from({ length: target.directory.tenantCount }, () => []);
   for (const [tenant, number] of tenants.entries()) if (number >= 0) from[number] = head.from[tenant] ?? [];
-  target.alerts.take({ startedMs: head.startedMs, from }, renumbered(saved, meters));
+  const unexpected = head.unexpected.flatMap((meter) => (meters[meter]! >= 0 ? [meters[meter]!] : []));
+  target.alerts.take({ startedMs: head.startedMs, from, unexpected }, renumbered(saved, meters));
 }
 
 function* renumbered(saved: Iterable<SavedMeter>, meters: Int32Array): Generator<SavedMeter> {

@@ -1,4 +1,4 @@
-import { PERIODS } from "../../engine/base/entries.js";
+import { entryBytes, Kind, PERIODS, viewsOf } from "../../engine/base/entries.js";
 import { grown } from "./alerts-slots.js";
 
 /** A period that has ended and whose energy the look-ahead may still change. */
@@ -72,5 +72,19 @@ export class EndedPeriods {
   forget(row: number): void {
     this.release(row);
     for (let period = 0; period < KINDS; period++) this.setJudged(row, period, Number.NEGATIVE_INFINITY);
+  }
+}
+
+/** Calls `row` for each row of `consumption` of the meter among entries, whole ones that begin on 8 bytes. */
+export function eachPeriodRow(
+  meter: number,
+  entries: Uint8Array,
+  row: (period: number, start: number, energy: number) => void,
+): void {
+  const views = viewsOf(entries);
+  for (let at = 0; at < entries.length; at += entryBytes(views, at)) {
+    const head = views.u32[at >> 2]!;
+    if ((head & 0xff) !== Kind.PERIOD || views.u32[(at >> 2) + 1] !== meter) continue;
+    row(views.u32[(at >> 2) + 13]!, views.f64[(at >> 3) + 1]!, views.f64[(at >> 3) + 2]!);
   }
 }

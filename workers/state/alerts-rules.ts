@@ -1,6 +1,6 @@
 import { globMatches } from "../../engine/base/glob.js";
 import type { Rule } from "../../engine/base/settings.js";
-import { type CompiledRule, compileRule, type LocalTime, ruleKey } from "../kernels/alert-rule.js";
+import { type CompiledRule, compileRule, type LocalTime, On, ruleKey } from "../kernels/alert-rule.js";
 import type { SavedHead } from "./alerts-snapshot.js";
 
 interface TenantRules {
@@ -20,6 +20,8 @@ function missingKey(rule: Rule): string {
 export class AlertRules {
   readonly #calendar: (zone: string) => LocalTime;
   readonly #tenants: TenantRules[] = [];
+  /** Meters that nobody has sent and that the configuration names no more: their data cannot be missing. */
+  readonly #unexpected = new Set<number>();
 
   constructor(calendar: (zone: string) => LocalTime) {
     this.#calendar = calendar;
@@ -41,8 +43,21 @@ export class AlertRules {
     return this.#tenants[tenant]?.name ?? "";
   }
 
-  /** The rules of a meter, in the tenant's order. */
-  matching(number: number, meter: string, zone: string): CompiledRule[] {
+  /** Whether data of the meter can be missing, from here on. Returns whether that is something else than before. */
+  expect(meter: number, on: boolean): boolean {
+    if (this.#unexpected.has(meter) !== on) return false;
+    if (on) this.#unexpected.delete(meter);
+    else this.#unexpected.add(meter);
+    return true;
+  }
+
+  /** Meters whose data cannot be missing. */
+  get unexpected(): number[] {
+    return [...this.#unexpected];
+  }
+
+  /** The rules of the meter of this number and id, in the tenant's order. */
+  matching(number: number, meter: number, id: string, zone: string): CompiledRule[] {
     const tenant = this.#tenants[number];
     if (tenant === undefined || tenant.rules.length === 0) return [];
     let compiled = tenant.byZone.get(zone);
@@ -51,7 +66,8 @@ export class AlertRules {
       compiled = tenant.rules.map((rule) => compileRule(rule, tenant.name, local, tenant.from.get(missingKey(rule))));
       tenant.byZone.set(zone, compiled);
     }
-    return compiled.filter(({ rule }) => globMatches(rule.meters, meter));
+    const isExpected = !this.#unexpected.has(meter);
+    return compiled.filter(({ rule, on }) => (isExpected || on !== On.NODATA) && globMatches(rule.meters, id));
   }
 
   /** Since when each tenant has its rules for missing data. */

@@ -10,6 +10,8 @@ export interface SavedHead {
   startedMs: number;
   /** By tenant: since when it has its rules, by their keys. */
   from: readonly (readonly (readonly [string, number])[])[];
+  /** Meters whose data cannot be missing, though rules for missing data match them. */
+  unexpected: readonly number[];
 }
 
 /** All that the alerts of a meter with rules remember. Slots that are OK and of which nothing is to be remembered are left out. */
@@ -92,10 +94,10 @@ function* readMeters(pieces: readonly Uint8Array[], meterCount: number, rules: r
 function readHead(bytes: Uint8Array | undefined): SavedHead & { rules: Rule[] } {
   try {
     const head = JSON.parse(new TextDecoder().decode(bytes)) as Partial<SavedHead> & { version?: unknown; rules?: unknown };
-    const { version, rules, from, startedMs } = head;
+    const { version, rules, from, unexpected = [], startedMs } = head;
     // JSON has no −Infinity: an engine that has not started yet has null.
     if (version === VERSION && Array.isArray(rules) && from !== undefined)
-      return { rules: rules as Rule[], from, startedMs: startedMs ?? Number.NEGATIVE_INFINITY };
+      return { rules: rules as Rule[], from, unexpected, startedMs: startedMs ?? Number.NEGATIVE_INFINITY };
   } catch {
     // No JSON: said below.
   }

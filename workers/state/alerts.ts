@@ -1,5 +1,5 @@
 import { calendarFor } from "../../engine/base/calendar.js";
-import { type EntryWriter, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import type { EntryWriter } from "../../engine/base/entries.js";
 import { invariant } from "../../engine/base/errors.js";
 import { Flag } from "../../engine/base/flags.js";
 import type { MeterSettings, Rule } from "../../engine/base/settings.js";
@@ -8,10 +8,10 @@ import { type CompiledRule, compileRule, type LocalTime, On, retire, ruleKey } f
 import { AlertClock } from "./alerts-clock.js";
 import { AlertCut } from "./alerts-cut.js";
 import { AlertMachines, type RuleNumber } from "./alerts-machines.js";
-import { EndedPeriods } from "./alerts-periods.js";
+import { EndedPeriods, eachPeriodRow } from "./alerts-periods.js";
 import { AlertRows, ENERGY_KINDS, IMMEDIATE_KINDS, PERIOD_KINDS } from "./alerts-rows.js";
 import { AlertRules } from "./alerts-rules.js";
-import { type LiveSlot, SlotRuns } from "./alerts-slots.js";
+import { grown, type LiveSlot, SlotRuns } from "./alerts-slots.js";
 import { readAlerts, type SavedHead, type SavedMeter, type SavedMore } from "./alerts-snapshot.js";
 import type { AlertSource } from "./alerts-source.js";
 import { type CutSink, sweepAll } from "./cut-records.js";
@@ -116,20 +116,14 @@ export class AlertBook {
   }
 
   #setAll(): void {
-    for (let meter = 0; meter < this.#ids.length; meter++) {
-      const row = this.#rowOf[meter]! - 1;
-      if (row >= 0) this.#clock?.set(row);
-    }
+    for (const row of this.#rowOf.subarray(0, this.#ids.length)) if (row > 0) this.#clock?.set(row - 1);
   }
 
   /** Makes a meter known, at `nowMs` by the engine's clock, or gives it other settings. Meters are numbered from 0 without gaps. */
   open(meter: number, tenant: number, id: string, settings: MeterSettings, nowMs = Number.NaN): void {
     if (this.#cut !== null) this.#cut.save(meter);
-    if (meter >= this.#rowOf.length) {
-      const wider = new Uint32Array(Math.max(meter + 1, this.#rowOf.length * 2));
-      wider.set(this.#rowOf);
-      this.#rowOf = wider;
-    }
+    const { length } = this.#rowOf;
+    if (meter >= length) this.#rowOf = grown(this.#rowOf, new Uint32Array(Math.max(meter + 1, length * 2)));
     this.#tenantOf[meter] = tenant;
     this.#ids[meter] = id;
     this.#settings[meter] = settings;
@@ -138,6 +132,15 @@ export class AlertBook {
     if (row < 0 || !Number.isNaN(this.#rows.arrived[row]!)) return;
     this.#rows.arrived[row] = nowMs;
     this.#clock?.set(row);
+  }
+
+  /** Whether data of the meter, which nobody has sent, can be missing from `nowMs` on; what fires resolves at the next tick. `true`: it is new. */
+  expect(meter: number, on: boolean, nowMs = Number.NaN): boolean {
+    if (!this.#rules.expect(meter, on)) return false;
+    this.#place(meter, this.#matching(meter));
+    const row = this.#rowOf[meter]! - 1;
+    if (row >= 0 && on) this.#rows.arrived[row] = nowMs;
+    return true;
   }
 
   /** The meter's live readings are from now on those of other settings, its rules and their state the same. */
@@ -178,12 +181,7 @@ export class AlertBook {
 
   /** Calls `period` for each row of the meter among these entries, whole ones that begin on 8 bytes. */
   periodsIn(meter: number, entries: Uint8Array): void {
-    const views = viewsOf(entries);
-    for (let at = 0; at < entries.length; at += entryBytes(views, at)) {
-      const head = views.u32[at >> 2]!;
-      if ((head & 0xff) !== Kind.PERIOD || views.u32[(at >> 2) + 1] !== meter) continue;
-      this.period(meter, views.u32[(at >> 2) + 13]!, views.f64[(at >> 3) + 1]!, views.f64[(at >> 3) + 2]!);
-    }
+    eachPeriodRow(meter, entries, (period, start, energy) => this.period(meter, period, start, energy));
   }
 
   /** Judges a live reading, which arrived at `arrivalMs`, after `period` was called for the rows that it wrote. Writes transitions to `out`. */
@@ -283,7 +281,7 @@ export class AlertBook {
   }
 
   #matching(meter: number): CompiledRule[] {
-    return this.#rules.matching(this.#tenantOf[meter]!, this.#ids[meter]!, this.#settings[meter]!.timezone);
+    return this.#rules.matching(this.#tenantOf[meter]!, meter, this.#ids[meter]!, this.#settings[meter]!.timezone);
   }
 
   /** Gives a meter these rules, and what still fires under others; states move over by the rules' keys. */
@@ -336,7 +334,8 @@ export class AlertBook {
     invariant(this.#cut === null, "one cut is taken at a time");
     const [rows, slots, periods] = [this.#rows, this.#slots, this.#periods];
     const now = { rows, slots, periods, meters: this.#ids.length, rowOf: (meter: number) => this.#rowOf[meter]! - 1 };
-    this.#cut = new AlertCut(now, { startedMs: this.#machines.startedMs, from: this.#rules.from }, sink);
+    const { from, unexpected } = this.#rules;
+    this.#cut = new AlertCut(now, { startedMs: this.#machines.startedMs, from, unexpected }, sink);
     return this.#cut;
   }
 
@@ -367,6 +366,7 @@ export class AlertBook {
   take(head: SavedHead, meters: Iterable<SavedMeter>): void {
     this.#machines.startedMs = head.startedMs;
     for (const tenant of this.#rules.restore(head.from)) this.#placeAll(tenant);
+    for (const meter of head.unexpected) this.expect(meter, false);
     for (const { meter, arrived, newest, counts, flags, held, more } of meters) {
       if (more !== null) this.#restoreMeter(meter, more);
       const row = this.#rowOf[meter]! - 1;
