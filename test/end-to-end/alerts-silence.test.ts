@@ -6,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type ConfigFile, createTenant, type RunningEngine, startEngineProcess, type TestTenant } from "../support/engine.js";
 import { Random } from "../support/random.js";
-import { freePorts, temporaryDirectory, until } from "../support/servers.js";
+import { temporaryDirectory, until } from "../support/servers.js";
 import { ToldClock } from "../support/told-clock.js";
 import { type Absence, type Asked, alerts, coldLevels, silences } from "./alerts-silence-sql.js";
 import { ask } from "./api.js";
@@ -65,20 +65,19 @@ class Told {
   #config: ConfigFile;
   readonly absences: Absence[] = [];
 
-  private constructor(store: SqlStore, client: string, port: number) {
+  private constructor(store: SqlStore, client: string) {
     const meters = [
       { match: TEMPERATURE, kind: "gauge", decimals: 2, timezone: "Europe/London", expect: "1h" },
       { match: "*", kind: "counter", maxRate: 40 },
     ];
     this.tenant = createTenant(client, { meters, rules: RULES });
     this.store = store;
-    this.#config = { shards: 1, store: store.config, listen: { host: "127.0.0.1", port }, tenants: [this.tenant.config] };
+    this.#config = { shards: 1, store: store.config, tenants: [this.tenant.config] };
     this.clock = new ToldClock(join(temporaryDirectory("clock"), "clock"), FROM);
   }
 
   static async start(store: SqlStore, client: string): Promise<Told> {
-    const [port] = await freePorts(1);
-    const told = new Told(store, client, port!);
+    const told = new Told(store, client);
     await told.#start();
     return told;
   }
