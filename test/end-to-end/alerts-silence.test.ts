@@ -4,13 +4,14 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { DuckDbFile } from "../../engine/store/duckdb.js";
 import { type ConfigFile, createTenant, type RunningEngine, startEngineProcess, type TestTenant } from "../support/engine.js";
 import { Random } from "../support/random.js";
-import { freePorts, temporaryDirectory, until } from "../support/servers.js";
+import { temporaryDirectory, until } from "../support/servers.js";
 import { ToldClock } from "../support/told-clock.js";
+import { type Absence, type Asked, alerts, coldLevels, silences } from "./alerts-silence-sql.js";
 import { ask } from "./api.js";
 import { recordedEnergy, recordedLevel } from "./recorded.js";
+import { type Cell, openSqlStore, SQL_STORES, type SqlStore } from "./sql-store.js";
 
 const main = fileURLToPath(new URL("../../engine/main.js", import.meta.url));
 const HOUR_MS = 3_600_000;
@@ -37,43 +38,6 @@ const RULES = [
   },
 ];
 
-/** The engine was gone from one instant to another. */
-interface Absence {
-  readonly from: number;
-  readonly to: number;
-}
-
-/**
- * From the stored readings of a meter alone: a silence of more than `mostMs` fires that long after it began, and ends with the next
- * reading. It begins with the last reading, or with a start of the engine within it; while the engine is gone nothing fires.
- */
-function silences(meter: string, mostMs: number, absences: readonly Absence[]): string {
-  const others = absences.map(
-    ({ from, to }) => ` UNION ALL SELECT ${from}::DOUBLE AS t, 0 AS kind UNION ALL SELECT ${to}::DOUBLE AS t, 1 AS kind`,
-  );
-  return `
-    WITH moments AS (SELECT epoch_ms(ts)::DOUBLE AS t, 2 AS kind FROM readings WHERE meter = '${meter}'${others.join("")}),
-    silences AS (
-      SELECT t, kind, lead(t) OVER (ORDER BY t, kind) AS next,
-        min(CASE WHEN kind = 2 THEN t END) OVER (ORDER BY t, kind ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS answered
-      FROM moments
-    ),
-    fired AS (SELECT answered, min(t + ${mostMs}) AS t FROM silences WHERE kind > 0 AND next - t > ${mostMs} GROUP BY answered)
-    SELECT t, 'firing' AS state FROM fired UNION ALL SELECT answered AS t, 'resolved' AS state FROM fired WHERE answered IS NOT NULL ORDER BY 1`;
-}
-
-/** Every change of the level, as the numbers of levels that a reading lies below. */
-const LEVELS = `
-  WITH counted AS (
-    SELECT epoch_ms(ts)::DOUBLE AS t, value, (value < 9)::INT + (value < 6)::INT + (value < 3)::INT AS level
-    FROM readings WHERE meter = '${TEMPERATURE}'
-  ),
-  steps AS (SELECT t, value, level, coalesce(lag(level) OVER (ORDER BY t), 0) AS was FROM counted)
-  SELECT t, CASE WHEN level = 0 THEN 'resolved' ELSE 'firing' END,
-    CASE greatest(CASE WHEN level = 0 THEN was ELSE level END, 1) WHEN 1 THEN 'info' WHEN 2 THEN 'warning' ELSE 'critical' END,
-    value, CASE CASE WHEN level = 0 THEN was ELSE level END WHEN 1 THEN 9 WHEN 2 THEN 6 ELSE 3 END
-  FROM steps WHERE level <> was ORDER BY t`;
-
 interface Reading {
   meter: string;
   ts: number;
@@ -97,22 +61,23 @@ class Told {
   engine!: RunningEngine;
   readonly clock: ToldClock;
   readonly tenant: TestTenant;
+  readonly store: SqlStore;
   #config: ConfigFile;
   readonly absences: Absence[] = [];
 
-  private constructor(port: number) {
+  private constructor(store: SqlStore, client: string) {
     const meters = [
       { match: TEMPERATURE, kind: "gauge", decimals: 2, timezone: "Europe/London", expect: "1h" },
       { match: "*", kind: "counter", maxRate: 40 },
     ];
-    this.tenant = createTenant("houses", { meters, rules: RULES });
-    this.#config = { shards: 1, listen: { host: "127.0.0.1", port }, tenants: [this.tenant.config] };
+    this.tenant = createTenant(client, { meters, rules: RULES });
+    this.store = store;
+    this.#config = { shards: 1, store: store.config, tenants: [this.tenant.config] };
     this.clock = new ToldClock(join(temporaryDirectory("clock"), "clock"), FROM);
   }
 
-  static async start(): Promise<Told> {
-    const [port] = await freePorts(1);
-    const told = new Told(port!);
+  static async start(store: SqlStore, client: string): Promise<Told> {
+    const told = new Told(store, client);
     await told.#start();
     return told;
   }
@@ -139,13 +104,29 @@ class Told {
     assert.deepEqual([answer.status, answer.body], [200, { accepted: some.length, rejected: [] }]);
   }
 
-  /** Time goes by, and the engine has looked at its clock since: an alert of the rule fires. */
-  async untilFiring(rule: string, meter: string, now: number): Promise<void> {
+  /** Time goes by, and the engine has looked at its clock since: an alert of the rule fires that began in the silence, not before it. */
+  async untilFiring(rule: string, meter: string, silence: { from: number }, now: number): Promise<void> {
     this.clock.tell(now);
     const path = `/v1/alerts?rule=${rule}&meter=${meter}&state=firing`;
     await until(`${rule} fires for ${meter}`, 20_000, async () => {
       const { body } = await ask(this.engine.url, path, this.tenant.tokens.read);
-      return (body as unknown[]).length > 0;
+      return (body as { ts: string }[]).some(({ ts }) => Date.parse(ts) > silence.from);
+    });
+  }
+
+  /** A meter of it, to ask the store after. */
+  asked(meter: string): Asked {
+    return { dialect: this.store.dialect, tenant: String(this.tenant.config["id"]), meter };
+  }
+
+  /** The store shows the newest reading and lacks none: what waited for it since a crash would outlive a stop. */
+  async stored(): Promise<void> {
+    const newest = readings().findLast(({ meter }) => meter === TEMPERATURE)!.ts;
+    await until("the store has everything", 60_000, async () => {
+      const path = `/v1/meters/${TEMPERATURE}/readings?from=${newest}`;
+      const { body } = await ask(this.engine.url, path, this.tenant.tokens.read);
+      const metrics = String((await ask(this.engine.url, "/metrics", null)).body);
+      return (body as object[]).length === 1 && /^meterstorm_store_lag_readings\{shard="0"\} 0$/m.test(metrics);
     });
   }
 
@@ -166,17 +147,6 @@ class Told {
   }
 }
 
-type Cell = string | number | null;
-
-async function storedIn(dataDir: string): Promise<{ query(sql: string): Promise<Cell[][]>; close(): Promise<void> }> {
-  const file = await DuckDbFile.open(join(dataDir, "meterstorm.duckdb"));
-  return { query: (sql) => file.query(sql, []) as unknown as Promise<Cell[][]>, close: () => file.close() };
-}
-
-function alerts(rule: string, meter: string): string {
-  return `SELECT epoch_ms(ts)::DOUBLE, state, severity, value, threshold FROM alerts WHERE rule = '${rule}' AND meter = '${meter}' ORDER BY ts`;
-}
-
 /** Sends everything, hour by hour; `amid` is called before each hour, and in the silence. */
 async function live(told: Told, amid: { hour(ts: number): Promise<void>; silence(): Promise<void> }): Promise<void> {
   const hours = new Map<number, Reading[]>();
@@ -184,7 +154,7 @@ async function live(told: Told, amid: { hour(ts: number): Promise<void>; silence
   for (const [ts, some] of hours) {
     if (ts === WEEK.to) await amid.silence();
     // Hours in which one meter is silent only go by; the clock then says whether it is missed.
-    if (ts === HOURS.to) await told.untilFiring("twice-due", TEMPERATURE, ts - MINUTE_MS);
+    if (ts === HOURS.to) await told.untilFiring("twice-due", TEMPERATURE, HOURS, ts - MINUTE_MS);
     told.clock.tell(ts);
     await told.send(some);
     await amid.hour(ts);
@@ -192,39 +162,51 @@ async function live(told: Told, amid: { hour(ts: number): Promise<void>; silence
 }
 
 async function endsAs(t: TestContext, told: Told, absences: readonly Absence[]): Promise<void> {
+  await told.stored();
   assert.equal(await told.engine.stop(), 0);
-  const stored = await storedIn(told.engine.dataDir);
-  try {
+  await told.store.asked(told.engine.dataDir, async (query) => {
     for (const [rule, meter, mostMs] of [
       ["silent-day", TEMPERATURE, DAY_MS],
       ["silent-day", ELECTRICITY, DAY_MS],
       ["twice-due", TEMPERATURE, 2 * HOUR_MS],
     ] as const) {
-      const expected = await stored.query(silences(meter, mostMs, absences));
+      const expected = await query(silences(told.asked(meter), mostMs, absences));
       const severity = RULES.find(({ id }) => id === rule)!.severity!;
       assert.ok(expected.length >= 2, `${rule} has something to find`);
       t.diagnostic(
         `${rule} of ${meter}: ${expected.map(([ts, state]) => `${new Date(Number(ts)).toISOString()} ${state}`).join(", ")}`,
       );
       assert.deepEqual(
-        await stored.query(alerts(rule, meter)),
+        await query(alerts(told.asked(meter), rule)),
         expected.map(([ts, state]) => [ts, state, severity, null, null]),
         `${rule} of ${meter}`,
       );
     }
-    const levels = await stored.query(LEVELS);
+    const levels = await query(coldLevels(told.asked(TEMPERATURE)));
     assert.ok(levels.length > 40);
-    assert.deepEqual(await stored.query(alerts("cold", TEMPERATURE)), levels);
-  } finally {
-    await stored.close();
-  }
+    assert.deepEqual(await query(alerts(told.asked(TEMPERATURE), "cold")), levels);
+  });
 }
 
-test("a week cut out of what was recorded is missed exactly once, live and from history, through kill -9 between readings", async (t) => {
+/** Every row of `alerts` of a stopped engine's client, as `rulesTest` has them. */
+async function storedTransitions(told: Told): Promise<Cell[][]> {
+  const { store, tenant, engine } = told;
+  const columns = `"rule", "meter", ${store.dialect.ms}, "state", "incident"`;
+  return await store.asked(engine.dataDir, (query) =>
+    query(`SELECT ${columns} FROM "alerts" WHERE "tenant" = '${String(tenant.config["id"])}'`),
+  );
+}
+
+function inOrder(a: Cell[], b: Cell[]): number {
+  return `${a[0]} ${a[1]}` < `${b[0]} ${b[1]}` ? -1 : `${a[0]} ${a[1]}` > `${b[0]} ${b[1]}` ? 1 : Number(a[2]) - Number(b[2]);
+}
+
+/** Engines that die between readings, and in the silence. */
+async function missedOnce(t: TestContext, store: SqlStore): Promise<void> {
   const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
   t.diagnostic(`SEED=${seed}`);
   const random = new Random(seed);
-  const told = await Told.start();
+  const told = await Told.start(store, "houses");
   t.after(() => told.engine.kill9());
   // Any hours but those in which one meter is silent and the other is not: its clock would begin again with the engine.
   const hours = Array.from({ length: (TO - FROM) / HOUR_MS }, (_, i) => FROM + i * HOUR_MS).filter(
@@ -236,7 +218,7 @@ test("a week cut out of what was recorded is missed exactly once, live and from 
       if (deaths.has(ts)) await told.crash();
     },
     silence: async () => {
-      await told.untilFiring("twice-due", TEMPERATURE, WEEK.from + 3 * HOUR_MS);
+      await told.untilFiring("twice-due", TEMPERATURE, WEEK, WEEK.from + 3 * HOUR_MS);
       // History is no sign of life.
       told.clock.tell(WEEK.from + DAY_MS / 2);
       await told.send(
@@ -244,38 +226,49 @@ test("a week cut out of what was recorded is missed exactly once, live and from 
           .slice(0, 2)
           .map((reading) => ({ ...reading, ts: FROM + MINUTE_MS })),
       );
-      await told.untilFiring("silent-day", TEMPERATURE, WEEK.from + DAY_MS + MINUTE_MS);
-      await told.untilFiring("silent-day", ELECTRICITY, WEEK.from + 2 * DAY_MS);
+      await told.untilFiring("silent-day", TEMPERATURE, WEEK, WEEK.from + DAY_MS + MINUTE_MS);
+      await told.untilFiring("silent-day", ELECTRICITY, WEEK, WEEK.from + 2 * DAY_MS);
       // What fires goes on, however often the engine starts.
       told.clock.tell(WEEK.from + (2 + random.int(4)) * DAY_MS);
       await told.crash();
     },
   });
   await endsAs(t, told, []);
-  const stored = await storedIn(told.engine.dataDir);
-  const rows = await stored.query(
-    "SELECT rule, meter, epoch_ms(ts)::DOUBLE, state, incident FROM alerts ORDER BY rule, meter, ts",
-  );
-  await stored.close();
   const tried = told.rulesTest().transitions.map(({ rule, meter, ts, state, incident }) => [rule, meter, ts, state, incident]);
-  const inOrder = (a: Cell[], b: Cell[]) =>
-    `${a[0]} ${a[1]}` < `${b[0]} ${b[1]}` ? -1 : `${a[0]} ${a[1]}` > `${b[0]} ${b[1]}` ? 1 : Number(a[2]) - Number(b[2]);
-  assert.deepEqual(tried.sort(inOrder), rows);
-});
+  assert.deepEqual(tried.sort(inOrder), (await storedTransitions(told)).sort(inOrder));
+}
 
-test("the engine's own absence is no silence of a meter: its clock begins again with the engine", async (t) => {
-  const told = await Told.start();
+/** The engine is away for three days of the silence: nobody is missed for what nobody could have heard. */
+async function absent(t: TestContext, store: SqlStore): Promise<void> {
+  const told = await Told.start(store, "others");
   t.after(() => told.engine.kill9());
   await live(told, {
     hour: () => Promise.resolve(),
     silence: async () => {
-      // Away for three days, and back: nobody is missed for what nobody could have heard.
       told.clock.tell(WEEK.from + HOUR_MS);
       await told.crash(WEEK.from + 3 * DAY_MS);
-      await told.untilFiring("twice-due", TEMPERATURE, WEEK.from + 3 * DAY_MS + 3 * HOUR_MS);
-      await told.untilFiring("silent-day", ELECTRICITY, WEEK.from + 5 * DAY_MS);
-      await told.untilFiring("silent-day", TEMPERATURE, WEEK.from + 5 * DAY_MS);
+      await told.untilFiring("twice-due", TEMPERATURE, WEEK, WEEK.from + 3 * DAY_MS + 3 * HOUR_MS);
+      await told.untilFiring("silent-day", ELECTRICITY, WEEK, WEEK.from + 5 * DAY_MS);
+      await told.untilFiring("silent-day", TEMPERATURE, WEEK, WEEK.from + 5 * DAY_MS);
     },
   });
   await endsAs(t, told, told.absences);
-});
+}
+
+for (const { type, skip } of SQL_STORES) {
+  // Both at once: much of it is waiting for engines that start.
+  test(`what is missed of recorded meters, found by SQL over the stored readings: ${type}`, {
+    skip,
+    concurrency: 2,
+  }, async (t) => {
+    const store = await openSqlStore(t, type);
+    await Promise.all([
+      t.test("a week that was cut out is missed once, live and from history, through kill -9 between readings", (t) =>
+        missedOnce(t, store),
+      ),
+      t.test("the engine's own absence is no silence of a meter: its clock begins again with the engine", (t) =>
+        absent(t, store),
+      ),
+    ]);
+  });
+}
