@@ -1,4 +1,5 @@
-import { EntryWriter, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, Kind } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { defaultSettings } from "../../engine/base/settings.js";
 import { UNITS } from "../../engine/load/series.js";
 import { MeterBook } from "../../workers/state/book.js";

@@ -1,4 +1,5 @@
-import { EntryWriter, entryBytes, Kind, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, Kind, UnitType } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import type { TenantPlan } from "../../engine/base/settings.js";
 import { adoptPlans } from "../../workers/loop/adopt-plans.js";
 import { alertTransition } from "../../workers/loop/alert-json.js";

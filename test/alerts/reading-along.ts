@@ -1,4 +1,5 @@
-import { EntryWriter, entryBytes, Kind, SEVERITIES, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, Kind, SEVERITIES } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { defaultSettings, type MeterSettings, type Rule } from "../../engine/base/settings.js";
 import { emptyObservation, type Observation } from "../../workers/kernels/alert.js";
 import { AlertBook } from "../../workers/state/alerts.js";

@@ -174,9 +174,23 @@ test("what only a restart changes is named, and the rest is in force", async (t)
     [spread, 401],
   ] as const)
     assert.equal((await ask(engine.url, "/v1/meters", tenant.tokens.read)).status, status);
+  const wire = await Wire.open(engine.wsUrl, added.tokens.ingest, "dl");
+  wire.send({ seq: 1, readings: [["m", TS, 1]] });
+  await wire.acked(1);
   assert.equal(await engine.stop(), 0);
-  // What was added while the engine ran stays where it is, as if it had been there at the start.
+  // What was added while the engine ran is known to the next start, which moves it like what was always there.
   const moved = { shards: 2, dataDir: engine.dataDir, tenants: [acme.config, withSettings(added, { shards: 2 })] };
-  const again = await startEngineProcess({ config: moved }).catch((error: unknown) => String(error));
-  assert.match(String(again), /shards_changed/);
+  const again = await startEngineProcess({ config: moved });
+  t.after(() => again.kill9());
+  await again.ready();
+  assert.match(again.logs(), /: done in /, "its shards are moved");
+  const after = await Wire.open(again.wsUrl, added.tokens.ingest, "dl");
+  assert.equal(after.welcome.lastSeq, 1);
+  after.send({ seq: 2, readings: [["m", TS + 60_000, 3]] });
+  await after.acked(2);
+  const deltas = await until("both are stored", WITHIN_MS, async () => {
+    const rows = await readingsOf(again.url, added.tokens.read, "m");
+    return rows.length === 2 && rows.map(({ delta }) => delta);
+  });
+  assert.deepEqual(deltas, [null, 2]);
 });

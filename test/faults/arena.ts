@@ -9,10 +9,10 @@ import { type ConfigFile, createTenant, type RunningEngine, startEngineProcess, 
 import { type RunningQuestDb, startQuestDb } from "../support/questdb.js";
 import { type RunningRedis, redisSkip, startRedis } from "../support/redis.js";
 import { freePorts, temporaryDirectory, until } from "../support/servers.js";
+import { SmallDisk } from "../support/small-disk.js";
 import { type StoreProxy, startStoreProxy } from "../support/store-proxy.js";
 import { MemoryWatch } from "./memory-watch.js";
 import { RULE, SCRIPTED_METERS } from "./script.js";
-import { SmallDisk } from "./small-disk.js";
 
 /** What a client is to the scenarios: its configuration, its tokens, and the shard that it lives in. */
 export interface ArenaClient extends TestTenant {

@@ -2,11 +2,11 @@ import { questDbSkip } from "../support/questdb.js";
 import { Random } from "../support/random.js";
 import { redisSkip } from "../support/redis.js";
 import { until } from "../support/servers.js";
+import { SmallDisk } from "../support/small-disk.js";
 import { Arena, type ArenaKind } from "./arena.js";
 import { check } from "./checker.js";
 import { type Length, type Outcome, runScenario, seenOf } from "./run.js";
 import { SCENARIOS, type Scenario } from "./scenarios.js";
-import { SmallDisk } from "./small-disk.js";
 
 const AT_THE_END_MS = 10_000;
 

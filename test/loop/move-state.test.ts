@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EntryWriter, entryBytes, Kind, NameType, NONE, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, Kind, NameType, NONE, UnitType } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { defaultSettings, type Rule, type TenantPlan } from "../../engine/base/settings.js";
 import { adoptPlans } from "../../workers/loop/adopt-plans.js";
 import { Applier } from "../../workers/loop/applier.js";

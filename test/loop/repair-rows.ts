@@ -1,4 +1,5 @@
-import { ExchangeInfo, entryBytes, Kind, PERIODS, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { ExchangeInfo, Kind, PERIODS, UnitType } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import type { ConsumptionRow, ReadingRow } from "../../engine/store/interface.js";
 import type { Input } from "../reference/history.js";
 import type { ExchangeRow, MeterRows } from "../reference/meter-rows.js";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import { Kind } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import type { Sink, StoreOutcome } from "../../engine/store/interface.js";
 import { type Content, SinkPump } from "../../workers/loop/sink-pump.js";
 import { opened, small } from "../journal/opened.js";

@@ -1,13 +1,5 @@
-import {
-  type EntryViews,
-  ExchangeInfo,
-  entryBytes,
-  Kind,
-  PERIODS,
-  type PeriodName,
-  UnitType,
-  viewsOf,
-} from "../../engine/base/entries.js";
+import { ExchangeInfo, Kind, PERIODS, type PeriodName, UnitType } from "../../engine/base/entries.js";
+import { type EntryViews, entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import { addRow, emptyHistories, emptyPeriods, type HistoryTable, type Told } from "../../engine/store/history.js";
 import type { HistoryRange, MeterHistory, MeterPeriods, Names, Sink, StoreOutcome } from "../../engine/store/interface.js";

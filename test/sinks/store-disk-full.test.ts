@@ -1,20 +1,13 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { QuestDbConnection } from "../../engine/store/questdb-http.js";
 import { ensureTables } from "../../engine/store/questdb-tables.js";
 import { questDbSkip, startQuestDb } from "../support/questdb.js";
-import { skipWithout, temporaryDirectory, until } from "../support/servers.js";
+import { until } from "../support/servers.js";
+import { SmallDisk } from "../support/small-disk.js";
 import { addressOf, FedStore } from "./fed-store.js";
-
-/** A file system of its own in memory, unmounted with the test; null where this process may not mount one. */
-function smallDisk(megabytes: number): { path: string; unmount(): void } | null {
-  const path = temporaryDirectory("small-disk");
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", path]).status === 0;
-  return mounted ? { path, unmount: () => void spawnSync("umount", ["-l", path]) } : null;
-}
 
 /** All but so much of what is free is taken. */
 function fill(path: string, leaveBytes: number): void {
@@ -25,11 +18,10 @@ function fill(path: string, leaveBytes: number): void {
   }
 }
 
-test("a store whose disk is full: told, nothing counts as stored that it does not show, and all is there once it has room", async (t) => {
-  const skip = questDbSkip();
-  if (skip !== false) return t.skip(skip);
-  const disk = smallDisk(400);
-  if (disk === null) return t.skip(String(skipWithout("a small file system", false, "mounting one needs root")));
+test("a store whose disk is full: told, nothing counts as stored that it does not show, and all is there once it has room", {
+  skip: questDbSkip() || SmallDisk.skip(),
+}, async (t) => {
+  const disk = SmallDisk.mount(400);
   const dataDir = join(disk.path, "questdb");
   mkdirSync(dataDir);
   const options = { dataDir, env: { QDB_DEV_MODE_ENABLED: "true" } };

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { EntryWriter, ExchangeInfo, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, ExchangeInfo, Kind } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { MeterBook } from "../../workers/state/book.js";
 import type { Input } from "../reference/history.js";
 import { aSeries, inSomeOrder, type Series } from "../support/series-generator.js";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { EntryWriter, ExchangeInfo, entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, ExchangeInfo, Kind } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { flagNames } from "../../engine/base/flags.js";
 import { defaultSettings, type MeterSettings } from "../../engine/base/settings.js";
 import { emptyObservation } from "../../workers/kernels/alert.js";

@@ -1,4 +1,5 @@
-import { EntryWriter, entryBytes, Kind, PERIODS, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, Kind, PERIODS } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import type { ConsumptionRow, ReadingRow } from "../../engine/store/interface.js";
 import type { MeterBook } from "../../workers/state/book.js";
 import type { Input } from "../reference/history.js";

@@ -1,5 +1,6 @@
 import type { Clock } from "../../engine/base/clock.js";
-import { EntryWriter, ExchangeInfo, entryBytes, Kind, PERIODS, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, ExchangeInfo, Kind, PERIODS, UnitType } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { InTurn } from "../../engine/base/in-turn.js";
 import { always, type MeterEntry, type MeterSettings, type MeterTimeline, type TenantPlan } from "../../engine/base/settings.js";
 import { addRow, emptyPeriods } from "../../engine/store/history.js";

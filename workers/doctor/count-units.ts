@@ -1,5 +1,6 @@
 import type { Disk } from "../../engine/base/disk.js";
-import { entryBytes, Kind, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { Kind, UnitType } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { limits } from "../../engine/base/limits.js";
 import type { PositionFindings } from "../../engine/base/shard-findings.js";
 import { DiskReader } from "../journal/disk-reader.js";

@@ -1,5 +1,6 @@
 import type { AlertTransition } from "../../engine/base/alert-transition.js";
-import { type EntryViews, SEVERITIES } from "../../engine/base/entries.js";
+import { SEVERITIES } from "../../engine/base/entries.js";
+import type { EntryViews } from "../../engine/base/entry-views.js";
 import type { Directory } from "../state/directory.js";
 
 /** The transition that an ALERT entry at byte `at` holds. */

@@ -1,4 +1,5 @@
-import { NONE, viewsOf } from "../../engine/base/entries.js";
+import { NONE } from "../../engine/base/entries.js";
+import { viewsOf } from "../../engine/base/entry-views.js";
 import type { Journal } from "../journal/journal.js";
 import type { Directory } from "../state/directory.js";
 import type { JournalShares } from "./journal-shares.js";

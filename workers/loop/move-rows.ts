@@ -1,4 +1,5 @@
-import { EntryWriter, entryBytes, Kind, NONE, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, Kind, NONE, UnitType } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import type { Directory } from "../state/directory.js";
 import type { Renumbered } from "./move-state.js";
 

@@ -1,14 +1,5 @@
-import {
-  type EntryViews,
-  ExchangeInfo,
-  entryBytes,
-  Kind,
-  NAME_BYTES,
-  NONE,
-  STATE_BYTES,
-  UnitType,
-  viewsOf,
-} from "../../engine/base/entries.js";
+import { ExchangeInfo, Kind, NAME_BYTES, NONE, STATE_BYTES, UnitType } from "../../engine/base/entries.js";
+import { type EntryViews, entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import { rememberFrame } from "../state/directory.js";
 import type { Applier } from "./applier.js";

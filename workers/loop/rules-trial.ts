@@ -1,4 +1,5 @@
-import { EntryWriter, entryBytes, Kind, type Severity, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, Kind, type Severity } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { Flag } from "../../engine/base/flags.js";
 import {
   TRIAL_EXCHANGE,

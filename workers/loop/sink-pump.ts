@@ -1,5 +1,6 @@
 import { type Clock, sleep, type Timer } from "../../engine/base/clock.js";
-import { entryBytes, Kind, UnitType, viewsOf } from "../../engine/base/entries.js";
+import { Kind, UnitType } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { invariant, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import type { RefusedRow, Sink, StoreOutcome } from "../../engine/store/interface.js";

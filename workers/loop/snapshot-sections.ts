@@ -1,4 +1,5 @@
-import { entryBytes, Kind, NAME_BYTES, NameType, viewsOf } from "../../engine/base/entries.js";
+import { Kind, NAME_BYTES, NameType } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { MeterstormError } from "../../engine/base/errors.js";
 import type { SnapshotSection } from "../journal/snapshot.js";
 import { doublesOf } from "../state/cut-records.js";

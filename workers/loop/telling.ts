@@ -1,4 +1,5 @@
-import { entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import { Kind } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { Outcome } from "../../engine/memory/protocol.js";
 import { alertTransition } from "./alert-json.js";
 import type { Applier } from "./applier.js";

@@ -1,4 +1,5 @@
-import { type EntryViews, ExchangeInfo, entryBytes, Kind, PERIODS, viewsOf } from "../../engine/base/entries.js";
+import { ExchangeInfo, Kind, PERIODS } from "../../engine/base/entries.js";
+import { type EntryViews, entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import type { DuckDbFile, StagedRows } from "../../engine/store/duckdb.js";
 import type { Names, StoreOutcome } from "../../engine/store/interface.js";
 import { type TableName, tableNamed } from "../../engine/store/schema.js";

@@ -1,5 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
-import { entryBytes, Kind, viewsOf } from "../../engine/base/entries.js";
+import { Kind } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { invariant, MeterstormError } from "../../engine/base/errors.js";
 import {
   type BatchMessage,

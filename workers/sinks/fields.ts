@@ -1,4 +1,5 @@
-import { type EntryViews, REJECT_BYTES, SEVERITIES, type Severity } from "../../engine/base/entries.js";
+import { REJECT_BYTES, SEVERITIES, type Severity } from "../../engine/base/entries.js";
+import type { EntryViews } from "../../engine/base/entry-views.js";
 import { invariant, REJECT_CODES } from "../../engine/base/errors.js";
 
 /** An incident as it is shown: 16 hexadecimal digits. */

@@ -1,4 +1,5 @@
-import { type EntryViews, entryBytes, Kind, NONE, PERIODS } from "../../engine/base/entries.js";
+import { Kind, NONE, PERIODS } from "../../engine/base/entries.js";
+import { type EntryViews, entryBytes } from "../../engine/base/entry-views.js";
 import { stableHash } from "../../engine/base/ids.js";
 import type { Names } from "../../engine/store/interface.js";
 import type { RowBuffer } from "../../engine/store/questdb-client.js";

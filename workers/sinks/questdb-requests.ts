@@ -1,4 +1,5 @@
-import { type EntryViews, ExchangeInfo, entryBytes, Kind } from "../../engine/base/entries.js";
+import { ExchangeInfo, Kind } from "../../engine/base/entries.js";
+import { type EntryViews, entryBytes } from "../../engine/base/entry-views.js";
 import type { Names } from "../../engine/store/interface.js";
 import { officialBuffer, type RowBuffer } from "../../engine/store/questdb-client.js";
 import type { QuestDbAddress } from "../../engine/store/questdb-http.js";

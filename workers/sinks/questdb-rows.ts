@@ -1,4 +1,5 @@
-import { type EntryViews, ExchangeInfo } from "../../engine/base/entries.js";
+import { ExchangeInfo } from "../../engine/base/entries.js";
+import type { EntryViews } from "../../engine/base/entry-views.js";
 import type { Names } from "../../engine/store/interface.js";
 import type { RowBuffer } from "../../engine/store/questdb-client.js";
 import { incidentText, rejectTexts, severityOf } from "./fields.js";

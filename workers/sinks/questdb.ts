@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../../engine/base/clock.js";
-import { type EntryViews, viewsOf } from "../../engine/base/entries.js";
+import { type EntryViews, viewsOf } from "../../engine/base/entry-views.js";
 import { invariant } from "../../engine/base/errors.js";
 import {
   emptyHistories,

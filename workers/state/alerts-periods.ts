@@ -1,4 +1,5 @@
-import { entryBytes, Kind, PERIODS, viewsOf } from "../../engine/base/entries.js";
+import { Kind, PERIODS } from "../../engine/base/entries.js";
+import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { grown } from "./alerts-slots.js";
 
 /** A period that has ended and whose energy the look-ahead may still change. */

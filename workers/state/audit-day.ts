@@ -1,4 +1,5 @@
-import { type EntryViews, PERIODS } from "../../engine/base/entries.js";
+import { PERIODS } from "../../engine/base/entries.js";
+import type { EntryViews } from "../../engine/base/entry-views.js";
 import { flagNames } from "../../engine/base/flags.js";
 import type { MeterHistory, MeterPeriods } from "../../engine/store/interface.js";
 import type { CompiledTimeline } from "../kernels/compiled-timeline.js";

@@ -1,4 +1,5 @@
-import { type EntryWriter, ExchangeInfo, entryBytes, Kind } from "../../engine/base/entries.js";
+import { type EntryWriter, ExchangeInfo, Kind } from "../../engine/base/entries.js";
+import { entryBytes } from "../../engine/base/entry-views.js";
 import { Flag } from "../../engine/base/flags.js";
 import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import type { PeriodSum } from "../kernels/period-sum.js";

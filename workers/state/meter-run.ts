@@ -1,4 +1,5 @@
-import { type EntryViews, EntryWriter, entryBytes, Kind, PERIODS, viewsOf } from "../../engine/base/entries.js";
+import { EntryWriter, Kind, PERIODS } from "../../engine/base/entries.js";
+import { type EntryViews, entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import type { CompiledTimeline } from "../kernels/compiled-timeline.js";
 import { RecordType } from "../kernels/record.js";
 import type { KnownRecord } from "./known-record.js";

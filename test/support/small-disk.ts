@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { temporaryDirectory } from "../support/servers.js";
+import { temporaryDirectory } from "./servers.js";
 
 const PIECE = Buffer.alloc(1 << 20, 1);
 
