@@ -36,6 +36,10 @@ describe("shards whose number changes", () => {
     for (let crashAt = 0; crashAt < writes; crashAt++) await moveRun(shortSeed, { counts: [1, 3], isShort: true, crashAt });
   });
 
+  it("may be more than there are clients: some of them never had anything", async () => {
+    for (let seed = 1; seed <= 2; seed++) await moveRun(seed, { counts: [12, 2, 12], isShort: true });
+  });
+
   it("have what a store that loses everything needs once more", async () => {
     for (let seed = 1; seed <= 2; seed++) await moveRun(seed, { counts: COUNTS, loses: true });
   });

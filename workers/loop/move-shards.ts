@@ -97,10 +97,11 @@ async function carryRows(source: Journal, target: Journal, rows: MovedRows, most
   }
 }
 
-/** A shard's state as the snapshot has it that was written when it came to rest. */
+/** A shard's state as the snapshot has it that was written when it came to rest; one that nobody ever sent anything to has none to write. */
 async function restored(terms: MoveTerms, { disk }: MovePorts, directory: string, position: number): Promise<Applier> {
   const snapshot = await loadSnapshot(disk, directory);
   const applier = emptyApplier(terms);
+  if (snapshot === null && position === 0) return applier;
   if (snapshot?.position !== position) {
     const message = `the state of the shard in ${directory}, which was written just now, cannot be read: ${snapshot?.warning ?? "it is not there"}`;
     throw new MeterstormError("snapshot_damaged", message);
