@@ -15,7 +15,7 @@ import type {
 } from "../engine/store/duckdb-messages.js";
 import { DuckDbStore } from "../engine/store/duckdb-reads.js";
 import type { Names, StoreOutcome } from "../engine/store/interface.js";
-import { writeBatch } from "./sinks/duckdb-batch.js";
+import { DuckDbWriter } from "./sinks/duckdb-writer.js";
 
 /**
  * The embedded store's one thread: it owns the file, writes the shards' batches one after another and
@@ -32,6 +32,7 @@ export default async function serve(start: DuckDbThreadStart): Promise<void> {
     throw error;
   }
   const store = new DuckDbStore(file, randomUUID);
+  const writer = new DuckDbWriter(file);
   const shards = new Set<MessagePort>();
   const writes = new InTurn();
   const histories = new InTurn();
@@ -42,7 +43,7 @@ export default async function serve(start: DuckDbThreadStart): Promise<void> {
     port.on("message", (message: ControlMessage) => {
       // DuckDB aborts the whole process when it is asked anything once it is closed: what comes too late gets no answer.
       if (closing) return;
-      if (message.type === "connect") serveShard(message.port, file, { writes, histories }, shards);
+      if (message.type === "connect") serveShard(message.port, file, writer, { writes, histories }, shards);
       else if (message.type === "close") {
         closing = true;
         resolve();
@@ -65,21 +66,27 @@ interface Queues {
   histories: InTurn;
 }
 
-function serveShard(port: MessagePort, file: DuckDbFile, { writes, histories }: Queues, shards: Set<MessagePort>): void {
+function serveShard(
+  port: MessagePort,
+  file: DuckDbFile,
+  writer: DuckDbWriter,
+  { writes, histories }: Queues,
+  shards: Set<MessagePort>,
+): void {
   const names = new ReceivedNames();
   shards.add(port);
   port.on("close", () => shards.delete(port));
   port.on("message", (message: ShardMessage) => {
     names.add(message.names);
-    if (message.type === "batch") void writes.take(() => writeFor(port, file, names, message));
+    if (message.type === "batch") void writes.take(() => writeFor(port, writer, names, message));
     else void histories.take(() => readFor(port, file, names, message, () => shards.has(port)));
   });
 }
 
-async function writeFor(port: MessagePort, file: DuckDbFile, names: Names, { id, entries }: BatchMessage): Promise<void> {
+async function writeFor(port: MessagePort, writer: DuckDbWriter, names: Names, { id, entries }: BatchMessage): Promise<void> {
   let outcome: StoreOutcome;
   try {
-    outcome = await writeBatch(file, names, entries);
+    outcome = await writer.write(names, entries);
   } catch (error) {
     outcome = { ok: false, kind: "refused", message: messageOf(error) };
   }

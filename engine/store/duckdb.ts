@@ -9,9 +9,9 @@ import {
 } from "@duckdb/node-api";
 import { PERIODS } from "../base/entries.js";
 import { MeterstormError, messageOf } from "../base/errors.js";
+import { failureOf, type MergeOutcome } from "./duckdb-failure.js";
 import { type HistoryPiece, pieceWidth } from "./duckdb-messages.js";
 import { groupedByTime, HISTORY_COLUMNS, type HistoryTable, spanOf } from "./history.js";
-import type { StoreOutcome } from "./interface.js";
 import { assertFits, type ColumnType, TABLES, type Table, type TableName, tableNamed } from "./schema.js";
 import { sqlName, sqlTime } from "./sql.js";
 
@@ -140,15 +140,24 @@ export class DuckDbFile {
    * Writes rows in one transaction, the last of an identity standing. What is `ok` is on the disk:
    * a commit syncs DuckDB's log. Otherwise nothing of it was taken.
    */
-  async merge(batch: readonly StagedRows[]): Promise<StoreOutcome> {
+  merge(batch: readonly StagedRows[]): Promise<MergeOutcome> {
+    return this.#merge(batch, "COMMIT");
+  }
+
+  /** What `merge` would answer to these rows; nothing is written. */
+  wouldTake(rows: StagedRows): Promise<MergeOutcome> {
+    return this.#merge([rows], "ROLLBACK");
+  }
+
+  async #merge(batch: readonly StagedRows[], end: "COMMIT" | "ROLLBACK"): Promise<MergeOutcome> {
     try {
       await this.#writer.run("BEGIN");
       for (const staged of batch) await this.#mergeTable(staged);
-      await this.#writer.run("COMMIT");
+      await this.#writer.run(end);
       return { ok: true };
     } catch (error) {
       await this.#writer.run("ROLLBACK").catch(() => undefined);
-      return failure(error);
+      return failureOf(error);
     }
   }
 
@@ -301,11 +310,4 @@ function cast(name: string, type: ColumnType): string {
   if (type === "time") return `make_timestamp((${sqlName(name)} * 1000)::BIGINT)`;
   if (type === "int" || type === "long") return `${sqlName(name)}::${typeNames[type]}`;
   return sqlName(name);
-}
-
-/** What the statement itself is to blame for would fail again; the rest may pass. */
-function failure(error: unknown): StoreOutcome {
-  const message = `DuckDB did not take a batch: ${messageOf(error)}`;
-  const refused = /^(Constraint|Conversion|Binder|Catalog|Invalid Input|Out of Range|Parser)/.test(messageOf(error));
-  return { ok: false, kind: refused ? "refused" : "unavailable", message };
 }

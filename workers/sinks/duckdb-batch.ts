@@ -1,17 +1,10 @@
 import { ExchangeInfo, Kind, PERIODS } from "../../engine/base/entries.js";
-import { type EntryViews, entryBytes, viewsOf } from "../../engine/base/entry-views.js";
-import type { DuckDbFile, StagedRows } from "../../engine/store/duckdb.js";
-import type { Names, StoreOutcome } from "../../engine/store/interface.js";
+import { type EntryViews, entryBytes } from "../../engine/base/entry-views.js";
+import type { StagedRows } from "../../engine/store/duckdb.js";
+import type { Names } from "../../engine/store/interface.js";
 import { type TableName, tableNamed } from "../../engine/store/schema.js";
 import { incidentText, rejectTexts, severityOf } from "./fields.js";
-
-/** Writes the rows of entries in one transaction. */
-export function writeBatch(file: DuckDbFile, names: Names, entries: Uint8Array): Promise<StoreOutcome> {
-  const views = viewsOf(entries);
-  const batch = new Batch(names);
-  for (let at = 0; at < views.u8.length; at += entryBytes(views, at)) batch.take(views, at);
-  return file.merge(batch.tables());
-}
+import { type KeptRow, ROW_REFUSED } from "./refused.js";
 
 type Cell = string | number | null;
 
@@ -27,8 +20,35 @@ class Staged implements StagedRows {
   }
 }
 
-/** Entries to rows; the order of the cells is that of the schema's columns. */
-class Batch {
+/** Some rows of a table: from `from` up to `to`, but `without`. */
+export function part(staged: StagedRows, from: number, to: number, without: ReadonlySet<number>): StagedRows {
+  const rows: number[] = [];
+  for (let row = from; row < to; row++) if (!without.has(row)) rows.push(row);
+  return { table: staged.table, rows: rows.length, columns: staged.columns.map((cells) => rows.map((row) => cells[row]!)) };
+}
+
+/** The table in which the entry at byte `at` has a row; null: none. */
+export function tableOf({ u32 }: EntryViews, at: number): TableName | null {
+  const head = u32[at >> 2]!;
+  switch (head & 0xff) {
+    case Kind.READING:
+    case Kind.REWRITE:
+      return "readings";
+    case Kind.PERIOD:
+      return "consumption";
+    case Kind.ALERT:
+      return "alerts";
+    case Kind.EXCHANGE:
+      return ((head >>> 8) & ExchangeInfo.NO_ROW) === 0 ? "exchanges" : null;
+    case Kind.REJECT:
+      return "rejected";
+    default:
+      return null;
+  }
+}
+
+/** Entries to rows, which are in the order of the entries; that of the cells is the order of the schema's columns. */
+export class Batch {
   readonly #names: Names;
   readonly #readings = new Staged("readings");
   readonly #consumption = new Staged("consumption");
@@ -40,30 +60,44 @@ class Batch {
     this.#names = names;
   }
 
+  /** `rejected` is the last one. */
   tables(): StagedRows[] {
     return [this.#readings, this.#consumption, this.#exchanges, this.#alerts, this.#rejected];
   }
 
-  take(views: EntryViews, at: number): void {
-    switch (views.u32[at >> 2]! & 0xff) {
-      case Kind.READING:
-      case Kind.REWRITE:
+  takeAll(views: EntryViews): void {
+    for (let at = 0; at < views.u8.length; at += entryBytes(views, at)) this.#take(views, at);
+  }
+
+  #take(views: EntryViews, at: number): void {
+    switch (tableOf(views, at)) {
+      case "readings":
         this.#reading(views, at);
         break;
-      case Kind.PERIOD:
+      case "consumption":
         this.#period(views, at);
         break;
-      case Kind.ALERT:
+      case "alerts":
         this.#alert(views, at);
         break;
-      case Kind.EXCHANGE:
+      case "exchanges":
         this.#exchange(views, at);
         break;
-      case Kind.REJECT:
+      case "rejected":
         this.#reject(views, at);
         break;
       default:
     }
+  }
+
+  /** Adds a row that was refused to `rejected`. */
+  keep(row: KeptRow): void {
+    const { columns } = this.#rejected;
+    columns[0]!.push(Math.floor(row.arrivalMs));
+    columns[1]!.push(row.tenant);
+    columns[2]!.push(row.datalogger);
+    this.#rejected.rows++;
+    this.#finish(this.#rejected, [row.seq, row.index, row.meter, ROW_REFUSED, row.raw]);
   }
 
   #reading({ u32, f64 }: EntryViews, at: number): void {
@@ -94,9 +128,7 @@ class Batch {
   #exchange({ u32, f64 }: EntryViews, at: number): void {
     const u = at >> 2;
     const f = at >> 3;
-    const info = u32[u]! >>> 8;
-    if ((info & ExchangeInfo.NO_ROW) !== 0) return;
-    const withdrawn = (info & ExchangeInfo.WITHDRAWN) !== 0;
+    const withdrawn = ((u32[u]! >>> 8) & ExchangeInfo.WITHDRAWN) !== 0;
     const { columns } = this.#exchanges;
     this.#begin(this.#exchanges, f64[f + 1]!, u32[u + 1]!);
     columns[3]!.push(withdrawn ? null : f64[f + 2]!);

@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import { Kind } from "../../engine/base/entries.js";
+import { Kind, NONE } from "../../engine/base/entries.js";
 import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { invariant, MeterstormError } from "../../engine/base/errors.js";
 import {
@@ -182,8 +182,10 @@ class KnownNames {
     for (let at = 0; at < entries.length; at += entryBytes(views, at)) {
       const kind = views.u32[at >> 2]! & 0xff;
       const subject = views.u32[(at >> 2) + 1]!;
-      if (kind === Kind.REJECT) {
-        if (this.#dataloggers.add(subject)) fresh.dataloggers.push({ number: subject, ...names.datalogger(subject) });
+      // Whoever sent a unit is named too, for the case that a row of it is refused.
+      const datalogger = kind === Kind.REJECT ? subject : kind === Kind.UNIT ? views.u32[(at >> 2) + 4]! : NONE;
+      if (datalogger !== NONE) {
+        if (this.#dataloggers.add(datalogger)) fresh.dataloggers.push({ number: datalogger, ...names.datalogger(datalogger) });
         continue;
       }
       if (!isMeterRow(kind)) continue;

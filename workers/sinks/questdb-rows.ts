@@ -3,6 +3,7 @@ import type { EntryViews } from "../../engine/base/entry-views.js";
 import type { Names } from "../../engine/store/interface.js";
 import type { RowBuffer } from "../../engine/store/questdb-client.js";
 import { incidentText, rejectTexts, severityOf } from "./fields.js";
+import { type KeptRow, ROW_REFUSED } from "./refused.js";
 
 /** Rows of the tables that get few of them, composed by the official client's buffer. */
 
@@ -59,4 +60,20 @@ export function rejectedRow(out: RowBuffer, names: Names, views: EntryViews, at:
     .stringColumn("meter", meter)
     .stringColumn("raw", raw)
     .at(Math.floor(views.f64[f + 1]!), "ms");
+}
+
+/**
+ * A row that was refused, as it is kept. `plainly`: without the names, which may be what the store refuses; they are in `raw`.
+ */
+export function keptRow(out: RowBuffer, row: KeptRow, plainly: boolean): void {
+  out
+    .table("rejected")
+    .symbol("tenant", row.tenant)
+    .symbol("code", ROW_REFUSED)
+    .stringColumn("datalogger", plainly ? "" : row.datalogger)
+    .intColumn("seq", row.seq)
+    .intColumn("index", row.index)
+    .stringColumn("meter", plainly ? "" : row.meter)
+    .stringColumn("raw", row.raw)
+    .at(Math.floor(row.arrivalMs), "ms");
 }

@@ -16,11 +16,12 @@ import {
   QuestDbConnection,
   type QuestDbTimeouts,
 } from "../../engine/store/questdb-http.js";
-import { FEW_ROWS, type Isolated, isolate } from "./isolate.js";
+import { FEW_ROWS, isolate, ofTable, Refusals } from "./isolate.js";
 import { QuestDbHistory } from "./questdb-history.js";
-import { eachRow, type KeptRow, keptRows, putKept, wordsOf } from "./questdb-refused.js";
-import { QuestDbRequests, REJECTED, REQUESTS } from "./questdb-requests.js";
+import { QuestDbRequests, REJECTED, REQUESTS, requestOf } from "./questdb-requests.js";
+import { keptRow } from "./questdb-rows.js";
 import { TableWatch } from "./questdb-watch.js";
+import { eachRow, type HasRow, type KeptRow, keptRows, toldOf } from "./refused.js";
 import type { StoreMemory } from "./store-memory.js";
 
 export interface QuestDbSinkOptions {
@@ -73,8 +74,7 @@ export class QuestDbSink implements Sink {
   #mustLook = true;
   /** The server has not answered since a request whose fate is unknown: it may still have that before it. */
   #isUnsettled = false;
-  /** Rows of each table that were refused since it took one. */
-  readonly #refusedInRow = new Map<string, number>();
+  readonly #refusals = new Refusals();
   #busy = false;
   #isReading = false;
 
@@ -155,7 +155,7 @@ export class QuestDbSink implements Sink {
     const isDue = this.#clock.monotonicMs() - this.#watch.lastMs >= this.#healthEveryMs;
     const outcome = isDue ? await this.#watch.look(1) : this.#watch.taken();
     if (!outcome.ok || kept.length === 0) return outcome;
-    return { ...outcome, refused: kept.map((row) => ({ table: row.table, isReading: row.isReading, text: wordsOf(row) })) };
+    return { ...outcome, refused: toldOf(kept) };
   }
 
   /** Looks at the tables; a server that answers for the first time after it hung may only now turn to what it was sent before. */
@@ -190,7 +190,7 @@ export class QuestDbSink implements Sink {
     if (body.length === 0) return { ok: true };
     const { table, connection } = REQUESTS[request]!;
     const outcome = await this.#connections[connection].write(body, connection === 2 ? "ns" : "ms");
-    if (outcome.ok) this.#refusedInRow.delete(table);
+    if (outcome.ok) this.#refusals.took(table);
     // Until the server is heard again its silence may mean that it has not yet read what it was sent.
     if (!outcome.ok && outcome.kind === "doubtful") this.#isUnsettled = !(await this.#watch.answers());
     return outcome;
@@ -204,21 +204,19 @@ export class QuestDbSink implements Sink {
     if (!look.ok) return { outcome: look, kept };
     for (let request = 0; request < REQUESTS.length; request++) {
       const { table } = REQUESTS[request]!;
-      const rows = eachRow(chunks, request, () => {});
+      const hasRow: HasRow = (views, at) => requestOf(views, at) === request;
+      const rows = eachRow(chunks, hasRow, () => {});
       const found = await isolate(rows, FEW_ROWS - kept.length, (from, to, without) => {
         requests.reset(request);
-        eachRow(chunks, request, (row, views, at) => {
+        eachRow(chunks, hasRow, (row, views, at) => {
           if (row >= from && row < to && !without.has(row)) requests.row(views, at);
         });
         return this.#post(request, requests.body(request));
       });
       if (found.failure !== null) return { outcome: ofTable(table, found.failure), kept };
-      // A table that takes none of some rows may be to blame for that itself; they wait for more. One that comes alone is believed, for some time.
-      const inRow = (this.#refusedInRow.get(table) ?? 0) + found.rows.length;
-      if (found.rows.length === rows && (rows > 1 || inRow > FEW_ROWS))
-        return { outcome: ofTable(table, refusedFor(found.rows)), kept };
-      if (found.rows.length > 0) this.#refusedInRow.set(table, inRow);
-      kept.push(...keptRows(chunks, request, found.rows, this.#names));
+      const failure = this.#refusals.judge(table, rows, found.rows);
+      if (failure !== null) return { outcome: failure, kept };
+      kept.push(...keptRows(chunks, table, hasRow, found.rows, this.#names));
     }
     return { outcome: await this.#keep(kept, requests), kept };
   }
@@ -227,23 +225,12 @@ export class QuestDbSink implements Sink {
     let outcome: StoreOutcome = { ok: true };
     for (const plainly of [false, true]) {
       requests.reset(REJECTED);
-      for (const row of kept) putKept(requests.rejected, row, plainly);
+      for (const row of kept) keptRow(requests.rejected, row, plainly);
       outcome = await this.#post(REJECTED, requests.body(REJECTED));
       if (outcome.ok || outcome.kind !== "refused") return outcome;
     }
     return outcome.ok ? outcome : ofTable("rejected", outcome);
   }
-}
-
-function refusedFor(rows: readonly Isolated[]): StoreOutcome & { ok: false } {
-  return { ok: false, kind: "refused", message: `QuestDB refused a write: ${rows[0]?.why ?? ""}` };
-}
-
-/** More rows are refused than can be blamed themselves. */
-function ofTable(table: string, failure: StoreOutcome & { ok: false }): StoreOutcome & { ok: false } {
-  if (failure.kind !== "refused") return failure;
-  const advice = `so many rows of table ${table} are refused that the table or the server must be at fault: put right what is named here; all rows wait and are sent again`;
-  return { ok: false, kind: "refused", message: `${failure.message} (${advice})` };
 }
 
 /** Of several outcomes the one that obliges to most care. */

@@ -1,15 +1,13 @@
 import { Kind, NONE, PERIODS } from "../../engine/base/entries.js";
 import { type EntryViews, entryBytes } from "../../engine/base/entry-views.js";
 import { stableHash } from "../../engine/base/ids.js";
-import type { Names } from "../../engine/store/interface.js";
-import type { RowBuffer } from "../../engine/store/questdb-client.js";
+import type { Names, RefusedRow } from "../../engine/store/interface.js";
 import type { TableName } from "../../engine/store/schema.js";
 import { rejectTexts } from "./fields.js";
 import type { Isolated } from "./isolate.js";
-import { REQUESTS, requestOf } from "./questdb-requests.js";
 
 /** The code that a refused row has in `rejected`, where the others are those of readings that the engine itself rejects. */
-const CODE = "row_refused";
+export const ROW_REFUSED = "row_refused";
 
 /** A row that the store refuses by itself, as it is kept in `rejected`; the same row is always kept the same way. */
 export interface KeptRow {
@@ -26,10 +24,13 @@ export interface KeptRow {
   readonly raw: string;
 }
 
-/** Visits the entries that have a row in a request: how many such there were before, where it is, and where its unit begins. */
+/** Whether the entry at byte `at` has a row in what is looked at: a table, or a request. */
+export type HasRow = (views: EntryViews, at: number) => boolean;
+
+/** Visits the entries that have a row: how many such there were before, where it is, and where its unit begins. Returns how many there are. */
 export function eachRow(
   chunks: readonly EntryViews[],
-  request: number,
+  hasRow: HasRow,
   visit: (row: number, views: EntryViews, at: number, unitAt: number) => void,
 ): number {
   let row = 0;
@@ -37,19 +38,25 @@ export function eachRow(
     let unitAt = 0;
     for (let at = 0; at < views.u8.length; at += entryBytes(views, at)) {
       if ((views.u32[at >> 2]! & 0xff) === Kind.UNIT) unitAt = at;
-      else if (requestOf(views, at) === request) visit(row++, views, at, unitAt);
+      else if (hasRow(views, at)) visit(row++, views, at, unitAt);
     }
   }
   return row;
 }
 
-/** What is to be kept of refused rows of a request. */
-export function keptRows(chunks: readonly EntryViews[], request: number, refused: readonly Isolated[], names: Names): KeptRow[] {
+/** What is to be kept of rows of a table that were refused. */
+export function keptRows(
+  chunks: readonly EntryViews[],
+  table: TableName,
+  hasRow: HasRow,
+  refused: readonly Isolated[],
+  names: Names,
+): KeptRow[] {
   const kept: KeptRow[] = [];
   const reasons = new Map(refused.map(({ row, why }) => [row, why]));
-  eachRow(chunks, request, (row, views, at, unitAt) => {
+  eachRow(chunks, hasRow, (row, views, at, unitAt) => {
     const why = reasons.get(row);
-    if (why !== undefined) kept.push(keptRow(views, at, unitAt, REQUESTS[request]!.table, why, names));
+    if (why !== undefined) kept.push(keptRow(views, at, unitAt, table, why, names));
   });
   return kept;
 }
@@ -106,25 +113,14 @@ function timeText(ms: number): string {
   return Number.isNaN(time.getTime()) ? String(ms) : time.toISOString();
 }
 
-/**
- * Adds a kept row to a request of `rejected`. `plainly`: without the names, which may be what the store refuses; they are in `raw`.
- */
-export function putKept(out: RowBuffer, row: KeptRow, plainly: boolean): void {
-  out
-    .table("rejected")
-    .symbol("tenant", row.tenant)
-    .symbol("code", CODE)
-    .stringColumn("datalogger", plainly ? "" : row.datalogger)
-    .intColumn("seq", row.seq)
-    .intColumn("index", row.index)
-    .stringColumn("meter", plainly ? "" : row.meter)
-    .stringColumn("raw", row.raw)
-    .at(Math.floor(row.arrivalMs), "ms");
+/** What is told of kept rows. */
+export function toldOf(kept: readonly KeptRow[]): RefusedRow[] {
+  return kept.map((row) => ({ table: row.table, isReading: row.isReading, text: wordsOf(row) }));
 }
 
 /** One line for whoever looks after the engine. */
-export function wordsOf(row: KeptRow): string {
-  return `the store refuses a row of ${row.table} of client ${row.tenant} by itself; it was kept in rejected (code ${CODE}) and all others were stored: ${row.raw}`;
+function wordsOf(row: KeptRow): string {
+  return `the store refuses a row of ${row.table} of client ${row.tenant} by itself; it was kept in rejected (code ${ROW_REFUSED}) and all others were stored: ${row.raw}`;
 }
 
 /** Control characters and everything beyond ASCII as escapes of JSON. */
