@@ -86,6 +86,8 @@ export interface ShardFindings {
   snapshots: SnapshotFindings[];
   /** Files that a start removes or the next snapshot writes over: reserved ones, copies that were not finished. */
   leftOver: { name: string; bytes: number }[];
+  /** Whether `store.json` is there: what QuestDB was like when it had everything, which a start compares. */
+  remembersStore: boolean;
   /** Of files that do not belong to a shard. */
   unknown: string[];
   /** Null where they cannot be told. */

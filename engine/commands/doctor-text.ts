@@ -90,6 +90,10 @@ function shardLines(shard: ShardFindings, isLive: boolean): string[] {
     const state = fault !== null ? "DAMAGED" : position === positions?.snapshot ? "whole; a start takes it" : "whole; in reserve";
     lines.push(`  ${name}: ${size(bytes)}, position ${position}, ${state}`);
   }
+  if (shard.remembersStore)
+    lines.push(
+      "  store.json: what QuestDB was like when it had everything; where it is not so any more, a start sends again what is kept",
+    );
   for (const { name, bytes } of leftOver)
     lines.push(
       `  ${name}: ${size(bytes)}, ${name === "journal.spare" ? "reserved for the next file" : "a copy that was not finished"}; ${isLive ? "in use" : "a start does without it"}`,

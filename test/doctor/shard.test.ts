@@ -257,10 +257,12 @@ describe("what doctor says of a shard is what a start does", () => {
 
   it("of what a crash leaves beside the journal", async () => {
     const scratch = copyOf(closed);
-    for (const name of ["journal.tmp", "journal.spare", "snapshot.tmp", "notes.txt"]) writeFileSync(join(scratch, name), "left");
+    for (const name of ["journal.tmp", "journal.spare", "snapshot.tmp", "notes.txt", "store.json"])
+      writeFileSync(join(scratch, name), "left");
     const { found, findings } = await agreed(scratch, "left over");
     assert.deepEqual(found.leftOver.map(({ name }) => name).sort(), ["journal.spare", "journal.tmp", "snapshot.tmp"]);
     assert.deepEqual(codes(findings), ["note unknown_file"]);
+    assert.deepEqual([found.remembersStore, (await examineShard(taskFor(closed.directory))).remembersStore], [true, false]);
     const reserved = copyOf(closed);
     const last = join(reserved, files(reserved).at(-1)!);
     writeFileSync(last, Buffer.concat([readFileSync(last), Buffer.alloc(70_000)]));

@@ -22,7 +22,8 @@ const SNAPSHOT = /^snapshot-(\d{16})\.snap$/;
 const JOURNAL = /^journal-\d{16}\.seg$/;
 const LEFT_OVER = ["journal.tmp", "journal.spare", "snapshot.tmp"];
 /** What a shard knows of its store, which is nothing that a start needs. */
-const OF_THE_STORE = ["store.json", "store.json.tmp"];
+const STORE_MEMORY = "store.json";
+const OF_THE_STORE = [STORE_MEMORY, `${STORE_MEMORY}.tmp`];
 /** A running engine writes and deletes: what looks wrong is looked at again, so often and after so long. */
 const LOOKS = 5;
 const LOOK_AGAIN_MS = 100;
@@ -44,6 +45,7 @@ export async function examineShard(task: ShardToExamine): Promise<ShardFindings>
       directory,
       names.filter((each) => LEFT_OVER.includes(each)),
     ),
+    remembersStore: names.includes(STORE_MEMORY),
     unknown: names.filter(
       (each) => ![JOURNAL, SNAPSHOT].some((form) => form.test(each)) && ![...LEFT_OVER, ...OF_THE_STORE].includes(each),
     ),
