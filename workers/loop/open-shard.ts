@@ -106,7 +106,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
   const sink = options.openSink(applier.directory);
   const told = { ...applier.told };
   const shares = new JournalShares(options.journalMaxBytes);
-  loop = new ShardLoop(
+  const running = new ShardLoop(
     { clock, input: options.input, output: options.output, journal, sink },
     {
       ack: options.ack,
@@ -123,6 +123,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
     },
     applier,
   );
+  loop = running;
   // Nothing of a snapshot that does not say so is told again: it was told by those who wrote it.
   const toldFrom = Math.max(Number.isNaN(told.from) ? from : told.from, journal.first);
   await tellAgain(loop, journal, toldFrom, told.position);
@@ -136,6 +137,7 @@ export async function openShard(options: OpenOptions): Promise<OpenShard> {
     keepMs: options.journalKeepMs,
     maxBytes: options.journalMaxBytes,
     position: from,
+    stored: () => running.pump.position,
   });
   return { loop, journal, applier, sink, snapshots };
 }

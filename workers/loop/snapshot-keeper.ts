@@ -6,6 +6,7 @@ import { SnapshotWriter } from "../journal/snapshot-writer.js";
 import type { Applier } from "./applier.js";
 import { SLICE_MS } from "./pause.js";
 import { ShardCut } from "./shard-cut.js";
+import { StoredSince } from "./stored-since.js";
 
 /** Journal bytes after which a restart would have so much to replay that a snapshot pays. */
 const SNAPSHOT_EVERY_BYTES = 256 * 1024 * 1024;
@@ -30,18 +31,21 @@ export interface SnapshotOptions {
   directory: string;
   journal: Journal;
   applier: Applier;
-  /** Journal files stay this long after store and snapshot have passed them, while less than half of the budget is used. */
+  /** Journal files stay this long after the store has passed them, while less than half of the budget is used. */
   keepMs: number;
   /** The journal's budget in bytes. */
   maxBytes: number;
   /** Position of the snapshot that the shard was opened from. */
   position: number;
+  /** What the store has now: less than before where it has lost something. */
+  stored(): number;
 }
 
 /** Writes the shard's state down from time to time, and lets go of journal files that nobody needs any more. */
 export class SnapshotKeeper {
   readonly #options: SnapshotOptions;
   readonly #everyBytes: number;
+  readonly #storedSince: StoredSince;
   #position: number;
   #writing: Promise<void> | null = null;
   /** The last failure's message; empty after a success. A failed snapshot costs replay time, never data. */
@@ -51,6 +55,7 @@ export class SnapshotKeeper {
     this.#options = options;
     this.#everyBytes = Math.min(SNAPSHOT_EVERY_BYTES, options.maxBytes * SNAPSHOT_EVERY_SHARE);
     this.#position = options.position;
+    this.#storedSince = new StoredSince(options.keepMs);
   }
 
   /** After a failure, so that the state is not copied again and again for nothing. */
@@ -117,7 +122,8 @@ export class SnapshotKeeper {
     }
     this.#position = position;
     this.trouble = "";
-    await this.release(stored);
+    // Not what the store had when this began: it may have lost some of that meanwhile, and is sent it again from here.
+    await this.release(this.#options.stored());
   }
 
   /** `false`: it was given up. */
@@ -134,12 +140,18 @@ export class SnapshotKeeper {
     }
   }
 
-  /** Deletes journal files that the store, the snapshot and whoever is told of alerts have passed long enough ago, or at all when the budget is short. */
+  /**
+   * Deletes journal files that the snapshot and whoever is told of alerts have passed, and the store long enough ago, or at all when the
+   * budget is short. A file that waited long for the store is kept behind its answer as long as any other.
+   */
   async release(stored: number): Promise<void> {
-    const { journal, applier, keepMs, maxBytes } = this.#options;
+    const { journal, clock, applier, keepMs, maxBytes } = this.#options;
     journal.released(stored);
+    const nowMs = clock.monotonicMs();
+    this.#storedSince.saw(stored, nowMs);
     const isShort = journal.bytesOnDisk > maxBytes * KEEP_SHARE;
+    const letGo = isShort ? stored : this.#storedSince.before(nowMs - keepMs);
     // What may have to be told again is read from the journal then.
-    await journal.release(Math.min(stored, this.#position, applier.told.from), isShort ? 0 : keepMs);
+    await journal.release(Math.min(letGo, this.#position, applier.told.from), isShort ? 0 : keepMs);
   }
 }
