@@ -43,6 +43,8 @@ export async function changePlans(shards: readonly Shard[], change: PlanChange, 
     await Promise.all(ports.map((port) => port.ask("adopt", plans))).catch((error: unknown) => {
       throw new HalfChanged(error);
     });
+    // Whoever took its place meanwhile was started with the old plans, and would go on by them for good.
+    if (ports.some(({ isClosed }) => isClosed)) throw new HalfChanged("a shard ended as soon as it had taken them");
     change.adopted();
   } finally {
     for (const { scheduler } of shards) scheduler.open();

@@ -18,6 +18,11 @@ export class PlanPort {
     port.unref();
   }
 
+  /** The shard's thread that took questions here has ended; one that follows has a port of its own. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /**
    * Resolves when the shard says that it could go on by these settings ("check"), or that it does ("adopt").
    * Rejects with its MeterstormError, such as `settings_changed`, or with `busy` when it does not answer.

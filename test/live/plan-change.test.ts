@@ -137,3 +137,26 @@ test("a client that is gone leaves nothing behind in its lane but goodbyes, and 
   assert.deepEqual(found, [3, 5]);
   assert.equal(shard.scheduler.waitingBytes, 0);
 });
+
+test("a shard whose thread ends once it has taken the settings, and before all others have, goes on by the old ones: that is none either", async (t) => {
+  const { shards, events, change } = stand(t, 1, () => null);
+  const slow = new Shard(1);
+  const { port1, port2 } = new MessageChannel();
+  slow.plans = new PlanPort(port1);
+  slow.trouble = "";
+  slow.scheduler.open();
+  t.after(() => slow.plans?.close());
+  const first = shards[0]!.plans!;
+  port2.on("message", async ({ id, kind }: PlanRequest) => {
+    if (kind === "adopt") {
+      while (!events.includes("adopt 0")) await new Promise((resolve) => setImmediate(resolve));
+      // Its answer is there by then.
+      await first.ask("check", []);
+      first.close();
+    }
+    port2.postMessage({ id, error: null });
+  });
+  shards.push(slow);
+  await assert.rejects(change(), (error: unknown) => error instanceof HalfChanged);
+  assert.ok(!events.includes("adopted"));
+});
