@@ -17,6 +17,15 @@ const SUBJECTS: Partial<Record<number, "meters" | "dataloggers">> = {
 const RULE = 8;
 
 /**
+ * Writes what a journal of moved rows begins with: a unit of a repair of nothing. It lies before the first snapshot, so whoever replays it
+ * has lost that, and with it all that the shard knew (`recover.ts`).
+ */
+export function beginMoved(out: EntryWriter, nowMs: number): void {
+  out.beginUnit(UnitType.REPAIR, nowMs, NONE, 0, 0, 0);
+  out.endUnit(0);
+}
+
+/**
  * Rows that a shard's journal still keeps, for a shard to which their meters and dataloggers were moved: the same rows under its numbers.
  * They are units of repairs, since nobody is to work them out again.
  */

@@ -8,7 +8,7 @@ import { MeterBook } from "../state/book.js";
 import { Directory } from "../state/directory.js";
 import { Applier } from "./applier.js";
 import { drainShard, type MovePorts, type MoveTerms, shardName } from "./move-drain.js";
-import { MovedRows } from "./move-rows.js";
+import { beginMoved, MovedRows } from "./move-rows.js";
 import { moveState } from "./move-state.js";
 import { FILES_IN_BUDGET } from "./open-shard.js";
 import { restoreSections, snapshotSections } from "./snapshot-sections.js";
@@ -68,6 +68,9 @@ async function writeShard(
       failure = error;
     },
   });
+  target.out.reset();
+  beginMoved(target.out, ports.clock.nowMs());
+  journal.append(target.out.bytes());
   const most = (KEPT_SHARE * terms.journalMaxBytes) / to.shards / from.shards;
   for (let index = 0; index < from.shards; index++) {
     const source = await restored(terms, ports, from.directories[index]!, journals[index]!.durable);

@@ -107,7 +107,16 @@ function replayRepair(applier: Applier, views: EntryViews): void {
       image = f64.slice(first, first + u32[(at >> 2) + 2]!);
     }
   }
-  if (meter >= 0) applier.mended(meter, from, to, count, image, 0);
+  if (meter < 0) throw withoutState();
+  applier.mended(meter, from, to, count, image, 0);
+}
+
+/** Rows that were moved here stand before a snapshot, which has the names and the state that they belong to. */
+function withoutState(): MeterstormError {
+  return new MeterstormError(
+    "journal_gap",
+    "the journal begins with what was moved here from other shards, and the snapshot that was written with it is missing: what the shard knew stands there alone. Put it back from a copy, or keep this directory aside and start from an empty one",
+  );
 }
 
 /** Holds the compared entries of two runs against each other, byte by byte. */
