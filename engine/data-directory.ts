@@ -5,7 +5,7 @@ import { type Layout, type Place, spreadIn } from "./base/home.js";
 import { writeDurably } from "./base/write-durably.js";
 
 /** Names the directories of shards that were moved. */
-const LAYOUT = /^layout-\d+$/;
+const LAYOUT = /^layout-(\d+)$/;
 
 /** What a data directory remembers of the engine that it belongs to. */
 export interface Identity {
@@ -145,7 +145,17 @@ export function knownIdentity(directory: string): Identity | null {
     );
   }
   if (!isWhole(identity)) throw unreadable(path, "it lacks what an engine writes there");
+  if (isOlder(directory, identity))
+    throw unreadable(path, "it is older than the shards beside it, which were moved since, and a start would remove them");
   return identity;
+}
+
+/** Whether shards were moved since: a move that was cut short leaves those that it began with, and only the layout after them. */
+function isOlder(directory: string, { generation = 0, shards }: Identity): boolean {
+  const newest = Math.max(...readdirSync(directory).map((name) => Number(LAYOUT.exec(name)?.[1] ?? 0)));
+  if (newest <= generation) return false;
+  const indices = Array.from({ length: shards }, (_, index) => index);
+  return newest > generation + 1 || !indices.some((index) => existsSync(shardDirectory(directory, generation, index)));
 }
 
 function isWhole(identity: object): identity is Identity {

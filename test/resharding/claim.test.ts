@@ -65,3 +65,25 @@ test("the new shards count from one write on, and what counts no more is removed
   assert.equal(fourth.move, null);
   fourth.release();
 });
+
+test("an engine.json from before a move does not count while only the shards are there that were moved since", () => {
+  const directory = temporaryDirectory("claim-older");
+  const path = join(directory, "engine.json");
+  const first = claimDirectory(directory, 2, {});
+  touch(first.shardDirectory(0));
+  first.release();
+  const older = readFileSync(path, "utf8");
+  for (const shards of [3, 1]) {
+    const claim = claimDirectory(directory, shards, {});
+    touch(claim.shardDirectory(0));
+    claim.moved();
+    claim.release();
+    const newest = readFileSync(path, "utf8");
+    writeFileSync(path, older);
+    for (const wanted of [shards, 2]) {
+      assert.throws(() => claimDirectory(directory, wanted, {}), { code: "data_dir_format", message: /older/ });
+      assert.ok(existsSync(join(claim.shardDirectory(0), "journal")), "what it says nothing of is removed");
+    }
+    writeFileSync(path, newest);
+  }
+});
