@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MeterstormError, messageOf } from "./base/errors.js";
 import { type Layout, type Place, spreadIn } from "./base/home.js";
@@ -225,27 +225,49 @@ function foreign(directory: string, known: string, found: string): MeterstormErr
 /** Locks that this process holds: a file that names it may also be from a namesake before it, as in a container each is process 1. */
 const held = new Set<string>();
 
-/** A file with our process id and when we started; one whose process is gone was left by a crash and is taken over. */
+/** Nobody takes as long to take a directory; what is older was left by a crash. */
+const TAKING_MS = 5_000;
+
+/**
+ * A file with our process id and when we started; one whose process is gone was left by a crash and is taken over. Two that start at
+ * once both find it so: only who has made the file beside it may look and write.
+ */
 function takeLock(path: string, directory: string): void {
-  for (;;) {
-    try {
-      const file = openSync(path, "wx");
-      writeSync(file, `${process.pid} ${startOf(process.pid)}`);
-      closeSync(file);
-      held.add(path);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-    const owner = lockOf(directory);
-    if (owner?.isAlive) {
-      throw new MeterstormError(
-        "data_dir_in_use",
-        `the data directory ${directory} is used by the process ${owner.pid}; end it, or set dataDir to another directory`,
-      );
-    }
-    rmSync(path, { force: true });
+  const taking = `${path}.taking`;
+  if (!makeFile(taking)) {
+    if (Math.abs(Date.now() - changedMs(taking)) < TAKING_MS) throw inUse(directory, "another process, which takes it right now");
+    rmSync(taking, { force: true });
+    if (!makeFile(taking)) throw inUse(directory, "another process, which takes it right now");
   }
+  try {
+    const owner = lockOf(directory);
+    if (owner?.isAlive) throw inUse(directory, `the process ${owner.pid}`);
+    writeFileSync(path, `${process.pid} ${startOf(process.pid)}`);
+    held.add(path);
+  } finally {
+    rmSync(taking, { force: true });
+  }
+}
+
+/** False where it is there already. */
+function makeFile(path: string): boolean {
+  try {
+    closeSync(openSync(path, "wx"));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** When a file was written; now where it has gone meanwhile. */
+function changedMs(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+}
+
+function inUse(directory: string, who: string): MeterstormError {
+  const message = `the data directory ${directory} is used by ${who}; end it, or set dataDir to another directory`;
+  return new MeterstormError("data_dir_in_use", message);
 }
 
 function releaseLock(path: string): void {

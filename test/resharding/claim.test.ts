@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { claimDirectory, layoutAfter } from "../../engine/data-directory.js";
@@ -86,4 +88,34 @@ test("an engine.json from before a move does not count while only the shards are
     }
     writeFileSync(path, newest);
   }
+});
+
+test("of several processes that find a lock that was left behind, and start at once, one takes the directory", async () => {
+  const module = new URL("../../engine/data-directory.js", import.meta.url).href;
+  // Whoever has it waits for the end of its input.
+  const script = `
+    const { claimDirectory } = await import(${JSON.stringify(module)});
+    while (Date.now() < Number(process.argv[2]));
+    try { claimDirectory(process.argv[1], 1, {}); console.log("taken"); } catch (error) { console.log(error.code); }
+    process.stdin.resume();`;
+  for (let round = 0; round < 3; round++) {
+    const directory = temporaryDirectory("claim-race");
+    writeFileSync(join(directory, "engine.pid"), "999999999 1");
+    const args = ["--input-type=module", "-e", script, "--", directory, String(Date.now() + 700)];
+    const processes = [0, 1, 2].map(() => spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] }));
+    const said = await Promise.all(processes.map(async ({ stdout }) => String((await once(stdout, "data"))[0]).trim()));
+    for (const { stdin } of processes) stdin.end();
+    assert.deepEqual(said.sort(), ["data_dir_in_use", "data_dir_in_use", "taken"]);
+  }
+});
+
+test("who dies while it takes a directory keeps others out for a moment only", () => {
+  const directory = temporaryDirectory("claim-taking");
+  const taking = join(directory, "engine.pid.taking");
+  writeFileSync(taking, "");
+  assert.throws(() => claimDirectory(directory, 1, {}), { code: "data_dir_in_use" });
+  const before = new Date(Date.now() - 60_000);
+  utimesSync(taking, before, before);
+  claimDirectory(directory, 1, {}).release();
+  assert.ok(!existsSync(taking));
 });
