@@ -147,7 +147,7 @@ test("a shard whose thread ends once it has taken the settings, and before all o
   slow.scheduler.open();
   t.after(() => slow.plans?.close());
   const first = shards[0]!.plans!;
-  port2.on("message", async ({ id, kind }: PlanRequest) => {
+  const answer = async ({ id, kind }: PlanRequest): Promise<void> => {
     if (kind === "adopt") {
       while (!events.includes("adopt 0")) await new Promise((resolve) => setImmediate(resolve));
       // Its answer is there by then.
@@ -155,7 +155,8 @@ test("a shard whose thread ends once it has taken the settings, and before all o
       first.close();
     }
     port2.postMessage({ id, error: null });
-  });
+  };
+  port2.on("message", (request: PlanRequest) => void answer(request));
   shards.push(slow);
   await assert.rejects(change(), (error: unknown) => error instanceof HalfChanged);
   assert.ok(!events.includes("adopted"));
