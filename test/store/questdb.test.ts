@@ -168,3 +168,18 @@ test("QuestDB: the identity outlives a restart and a table that is dropped; othe
   assert.notEqual(await store.identity(), identity);
   await Promise.all([store.close(), sink.close(), connection.close()]);
 });
+
+test("QuestDB: engines that start at once over an empty store agree on its identity, then and later", { skip }, async (t) => {
+  const own = await startQuestDb();
+  t.after(() => own.kill());
+  const at = { http: own.httpUrl, username: null, password: null };
+  const stores = Array.from({ length: 8 }, () => new QuestDbStore(at));
+  const connection = new QuestDbConnection(at);
+  const ask = () => Promise.all(stores.map((store) => store.identity()));
+  for (let round = 0; round < 20; round++) {
+    const said = new Set([...(await ask()), ...(await ask())]);
+    assert.equal(said.size, 1, `round ${round}: ${[...said].join(", ")}`);
+    await connection.query("DROP TABLE meterstorm_store");
+  }
+  await Promise.all([...stores, connection].map((each) => each.close()));
+});
