@@ -4,7 +4,7 @@ import { isSpread } from "../kernels/judge.js";
 import { PeriodSum, REACHED } from "../kernels/period-sum.js";
 import type { MeterRecord } from "../kernels/record.js";
 import { grown } from "./alerts-slots.js";
-import type { MeterWindow } from "./meter-window.js";
+import { type MeterWindow, spilledFrom } from "./meter-window.js";
 
 /** The earliest instant at which a record, as it is judged now, changes a period's row. */
 export function touchedFrom(record: MeterRecord): number {
@@ -115,9 +115,8 @@ function nextReached(window: MeterWindow, period: number, after: number): number
   let next = Math.min(reachedBy(window.older, after), reachedBy(window.newer, after));
   const sum = window.sums[period]!;
   if (sum.start >= after && sum.start < next) next = sum.start;
-  for (const spilled of window.spilled) {
-    if (spilled.period === period && spilled.start >= after && spilled.start < next) next = spilled.start;
-  }
+  const spilled = window.spilled[spilledFrom(window.spilled, period, after)];
+  if (spilled !== undefined && spilled.period === period && spilled.start < next) next = spilled.start;
   return next;
 }
 

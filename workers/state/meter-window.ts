@@ -34,7 +34,7 @@ export class MeterWindow {
    * an empty one as long as they are in force.
    */
   readonly sums: readonly PeriodSum[] = [new PeriodSum(), new PeriodSum(), new PeriodSum()];
-  /** Settled parts of periods after that, where there are any. */
+  /** Settled parts of periods after that, where there are any; by period, and those of one in order of time. */
   spilled: PeriodSum[] = NONE_SPILLED;
   /** Periods that end by then have had their rows written; NaN before the first record. */
   closedTo = Number.NaN;
@@ -157,19 +157,23 @@ export class MeterWindow {
 
   #spill(period: number, from: number, record: MeterRecord): void {
     const { timeline } = this;
+    if (this.spilled === NONE_SPILLED) this.spilled = [];
+    const { spilled } = this;
+    let place = spilledFrom(spilled, period, from);
     for (let start = from, end = from; start < record.at; start = end) {
       const settings = timeline.at(start);
       end = settings.periodEnd(period, start);
       if (!settings.keeps(period)) continue;
-      let sum = this.spilledAt(period, start);
-      if (sum === null) {
+      while (place < spilled.length && spilled[place]!.period === period && spilled[place]!.start < start) place++;
+      let sum = spilled[place];
+      if (sum === undefined || sum.period !== period || sum.start !== start) {
         sum = new PeriodSum();
         sum.open(period, start, end);
-        if (this.spilled === NONE_SPILLED) this.spilled = [];
-        this.spilled.push(sum);
+        spilled.splice(place, 0, sum);
       }
       sum.add(settings, record);
     }
+    if (spilled.length === 0) this.spilled = NONE_SPILLED;
   }
 
   #prune(record: MeterRecord, anchor: number): void {
@@ -180,8 +184,8 @@ export class MeterWindow {
   }
 
   spilledAt(period: number, start: number): PeriodSum | null {
-    for (const sum of this.spilled) if (sum.period === period && sum.start === start) return sum;
-    return null;
+    const sum = this.spilled[spilledFrom(this.spilled, period, start)];
+    return sum !== undefined && sum.period === period && sum.start === start ? sum : null;
   }
 
   /** All that is known of one period, the two newest records included. */
@@ -194,4 +198,16 @@ export class MeterWindow {
     into.add(settings, this.older);
     into.add(settings, this.newer);
   }
+}
+
+/** Where the first of a period's sums stands that begins at `start` or later: a meter that was silent for months has thousands of them. */
+export function spilledFrom(spilled: readonly PeriodSum[], period: number, start: number): number {
+  let low = 0;
+  for (let high = spilled.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    const sum = spilled[middle]!;
+    if (sum.period < period || (sum.period === period && sum.start < start)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
