@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { jsonOf, reading, readReading, readTextFrame, timestampOf } from "../../../workers/decode/text.js";
-import { mutateJson } from "../mutate-json.js";
+import { HOSTILE_TEXTS, mutateJson } from "../mutate-json.js";
 import { TEXT_FRAMES } from "../seed-frames.js";
 import { bytesOf, type Target, textIn } from "../target.js";
 
@@ -94,6 +94,8 @@ function checkReading(element: unknown): void {
 
 function run(input: Uint8Array): void {
   const text = textIn(input);
+  // The input as a time by itself, too.
+  if (text.length < 100) assert.equal(timestampOf(text), plainTimestamp(text));
   const frame = readTextFrame(text);
   let parsed: unknown;
   try {
@@ -110,9 +112,8 @@ function run(input: Uint8Array): void {
   assert.deepEqual([frame.seq, frame.readings === null], [plain.seq, plain.readings === null]);
   assert.equal(frame.fault === "", plain.readings !== null);
   for (const element of frame.readings ?? []) checkReading(element);
-  if (text.length < 100) assert.equal(timestampOf(text), plainTimestamp(text));
 }
 
 export function open(): Target {
-  return { name: "text-frames", seeds: TEXT_FRAMES.map(bytesOf), mutate: mutateJson, run };
+  return { name: "text-frames", seeds: [...TEXT_FRAMES, ...HOSTILE_TEXTS].map(bytesOf), mutate: mutateJson, run };
 }
