@@ -141,7 +141,7 @@ export function knownIdentity(directory: string): Identity | null {
   if (identity.format !== 1 && identity.format !== 2) {
     throw new MeterstormError(
       "data_dir_format",
-      `${directory} was written in format ${String(identity.format)}; this version knows formats 1 and 2. Start the version that wrote it`,
+      `${directory} was written in format ${JSON.stringify(identity.format)}; this version knows formats 1 and 2. Start the version that wrote it`,
     );
   }
   if (!isWhole(identity)) throw unreadable(path, "it lacks what an engine writes there");
@@ -160,9 +160,17 @@ function isOlder(directory: string, { generation = 0, shards }: Identity): boole
 
 function isWhole(identity: object): identity is Identity {
   const { shards, spread, store, generation } = identity as Partial<Identity>;
-  if (generation !== undefined && !Number.isInteger(generation)) return false;
-  if (!Number.isInteger(shards) || typeof spread !== "object" || spread === null) return false;
+  if (generation !== undefined && !isCount(generation, 0)) return false;
+  if (!isCount(shards, 1) || typeof spread !== "object" || spread === null) return false;
+  if (!Object.values(spread).every((over) => isCount(over, 1))) return false;
   return store === null || typeof store === "string";
+}
+
+/** A number beyond it is damage, and nothing is made as often as it says. */
+const MOST = 1_000_000;
+
+function isCount(value: unknown, least: number): boolean {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= MOST;
 }
 
 /** How shards and clients have to lie for this configuration; null: as they do. Clients that it does not name stay as they were. */

@@ -138,6 +138,7 @@ export class Api {
     if (identity.role === "ingest")
       return errorAnswer(403, "forbidden", `this key's role is "ingest"; queries take "read" or "admin"`);
     const parts = request.path.split("/").slice(2).map(decodePart);
+    assertNoZeros([...parts, ...request.query.values()]);
     const [first, meter, table, ...rest] = parts;
     if (first === "alerts" && meter === undefined) return incidentsAnswer(this.#options.store, identity.tenant, request.query);
     if (first !== "meters" || rest.length > 0 || parts.includes(null)) return notFound(request.path);
@@ -195,6 +196,15 @@ export class Api {
     const next = rows.length > limit ? String(rows[limit]!.ts) : null;
     return textAnswer(200, consumptionJson(rows.slice(0, limit), timeline), nextCursor(next));
   }
+}
+
+/** No id has one, and a statement of SQL ends at it for some stores. */
+function assertNoZeros(texts: readonly (string | null)[]): void {
+  if (texts.some((text) => text?.includes("\0")))
+    throw new MeterstormError(
+      "parameter_invalid",
+      "the address holds a zero byte (%00), which no id and no parameter may; leave it out",
+    );
 }
 
 function decodePart(part: string): string | null {

@@ -19,8 +19,8 @@ export function pathText(path: Path): string {
   let text = "";
   for (const part of path) {
     if (typeof part === "number") text += `[${part}]`;
-    else if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(String(part))) text += text === "" ? String(part) : `.${String(part)}`;
-    else text += `[${JSON.stringify(String(part))}]`;
+    else if (/^[A-Za-z_][A-Za-z0-9_]{0,59}$/.test(String(part))) text += text === "" ? String(part) : `.${String(part)}`;
+    else text += `[${describe(String(part))}]`;
   }
   return text;
 }

@@ -102,7 +102,7 @@ function fieldFault(path: Path, value: unknown, issue: FieldIssue): Fault {
   };
   const name = String(path.at(-1));
   if (issue.allowed === issue.names?.join(", ")) {
-    fault.found = `the unknown name ${JSON.stringify(name)}`;
+    fault.found = `the unknown name ${describe(name)}`;
     fault.remedy = didYouMean(name, issue.names) ?? fault.remedy;
   } else if (typeof value === "string" && issue.names !== undefined) {
     const meant = didYouMean(value, issue.names);

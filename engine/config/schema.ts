@@ -85,7 +85,8 @@ export type StoreConfig = z.output<typeof duckdb> | z.output<typeof questdb>;
 /** Which names are known depends on the type, so the type is looked at first. */
 const store = z.unknown().transform((value, context): StoreConfig => {
   const type = typeof value === "object" && value !== null ? (value as { type?: unknown }).type : undefined;
-  return within(stores.get(String(type)) ?? (storeType as unknown as z.ZodType<StoreConfig>), value, context);
+  const known = typeof type === "string" ? stores.get(type) : undefined;
+  return within(known ?? (storeType as unknown as z.ZodType<StoreConfig>), value, context);
 });
 
 const redisUrl = field(

@@ -51,10 +51,11 @@ function readDeadLetters(folder: string, files: readonly string[], queue: QueueF
   }
 }
 
-/** The last line may have been cut short. */
+/** The last line may have been cut short, and any line may be damaged. */
 function timeIn(line: string): string | null {
   try {
-    return (JSON.parse(line) as { at?: string }).at ?? null;
+    const { at } = JSON.parse(line) as { at?: unknown };
+    return typeof at === "string" ? at : null;
   } catch {
     return null;
   }

@@ -69,7 +69,7 @@ export class DeadLetters {
       for (const file of await this.#names()) {
         for (const [line, bytes] of linesOf(await this.#disk.read(`${this.#directory}/${file}`)).entries()) {
           const letter = bytes.includes(mark) ? letterOf(bytes) : null;
-          if (letter?.transition.tenant !== tenant) continue;
+          if (letter === null || letter.transition.tenant !== tenant) continue;
           const id = `${letter.webhook} ${letter.transition.key}`;
           const known = found.get(id);
           if (known === undefined) found.set(id, { letter, places: [{ file, line }] });
@@ -172,9 +172,12 @@ function linesOf(bytes: Uint8Array | null): Buffer[] {
   return lines;
 }
 
+/** Null for a line that is torn, or damaged so that it is JSON and no letter: nobody could deliver it. */
 function letterOf(line: Buffer): DeadLetter | null {
   try {
-    return JSON.parse(line.toString("utf8")) as DeadLetter;
+    const letter = JSON.parse(line.toString("utf8")) as Partial<DeadLetter> | null;
+    const texts = [letter?.at, letter?.webhook, letter?.origin, letter?.transition?.tenant, letter?.transition?.key];
+    return texts.every((text) => typeof text === "string") ? (letter as DeadLetter) : null;
   } catch {
     return null;
   }

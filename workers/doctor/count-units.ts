@@ -3,6 +3,7 @@ import { Kind, UnitType } from "../../engine/base/entries.js";
 import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { limits } from "../../engine/base/limits.js";
 import type { PositionFindings } from "../../engine/base/shard-findings.js";
+import { unitBytes } from "../journal/block.js";
 import { DiskReader } from "../journal/disk-reader.js";
 import type { Segment } from "../journal/segment.js";
 import type { Snapshot } from "../journal/snapshot.js";
@@ -37,7 +38,7 @@ export async function countUnits(
     eachUnit(bytes, (at, views) => {
       found.replay.units++;
       found.replay.readings += readingsOf(views.u32, at);
-      for (let entry = at + entryBytes(views, at); entry < at + sizeOf(views.u32, at); entry += entryBytes(views, entry)) {
+      for (let entry = at + entryBytes(views, at); entry < at + unitBytes(views.u8, at); entry += entryBytes(views, entry)) {
         const kind = views.u32[entry >> 2]! & 0xff;
         if (kind === Kind.STORED) said.stored = views.f64[(entry >> 3) + 1]!;
         if (kind === Kind.TOLD) [said.toldFrom, said.told] = [views.f64[(entry >> 3) + 1]!, views.f64[(entry >> 3) + 2]!];
@@ -55,7 +56,7 @@ export async function countUnits(
         if (views.u32[at >> 2]! >>> 8 === UnitType.REPAIR) found.unstored.repaired += views.u32[(at >> 2) + 5]!;
       }
       if (position + at < toldFrom) return;
-      for (let entry = at; entry < at + sizeOf(views.u32, at); ) {
+      for (let entry = at; entry < at + unitBytes(views.u8, at); ) {
         const kind = views.u32[entry >> 2]! & 0xff;
         entry += entryBytes(views, entry);
         if (kind === Kind.ALERT && position + entry > said.told) found.untold++;
@@ -74,10 +75,6 @@ function writtenDown(snapshot: Snapshot | null, from: number): WrittenDown {
 
 type Views = ReturnType<typeof viewsOf>;
 
-function sizeOf(u32: Uint32Array, at: number): number {
-  return u32[(at >> 2) + 1]!;
-}
-
 /** Of a repair none: it works in what came with other units. */
 function readingsOf(u32: Uint32Array, at: number): number {
   return u32[at >> 2]! >>> 8 === UnitType.REPAIR ? 0 : u32[(at >> 2) + 5]!;
@@ -85,7 +82,7 @@ function readingsOf(u32: Uint32Array, at: number): number {
 
 function eachUnit(bytes: Uint8Array, take: (at: number, views: Views) => void): void {
   const views = viewsOf(bytes);
-  for (let at = 0; at < bytes.length; at += sizeOf(views.u32, at)) take(at, views);
+  for (let at = 0; at < bytes.length; at += unitBytes(views.u8, at)) take(at, views);
 }
 
 async function* unitsFrom(

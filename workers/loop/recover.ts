@@ -1,6 +1,7 @@
 import { ExchangeInfo, Kind, NAME_BYTES, NONE, STATE_BYTES, UnitType } from "../../engine/base/entries.js";
 import { type EntryViews, entryBytes, viewsOf } from "../../engine/base/entry-views.js";
-import { MeterstormError } from "../../engine/base/errors.js";
+import { MeterstormError, messageOf } from "../../engine/base/errors.js";
+import { unitBytes } from "../journal/block.js";
 import { rememberFrame } from "../state/directory.js";
 import type { Applier } from "./applier.js";
 
@@ -38,8 +39,12 @@ export class Replayer {
   replay(bytes: Uint8Array): void {
     const views = viewsOf(bytes);
     for (let at = 0; at < views.u8.length; ) {
-      const size = views.u32[(at >> 2) + 1]!;
-      this.#unit(views.u8.subarray(at, at + size));
+      const size = unitBytes(views.u8, at);
+      try {
+        this.#unit(views.u8.subarray(at, at + size));
+      } catch (error) {
+        throw error instanceof MeterstormError ? error : unitImpossible(error);
+      }
       at += size;
       this.units++;
     }
@@ -109,6 +114,12 @@ function replayRepair(applier: Applier, views: EntryViews): void {
   }
   if (meter < 0) throw withoutState();
   applier.mended(meter, from, to, count, image, 0);
+}
+
+/** A unit that its checksum calls whole, and that says what cannot be: of a meter, say, that nobody has named. */
+function unitImpossible(error: unknown): MeterstormError {
+  const message = `a unit of the journal has a right checksum and cannot be worked out again (${messageOf(error)}); the shard does not go on from it. Start with the version of meterstorm that wrote this data directory, or keep it aside and start from an empty one`;
+  return new MeterstormError("journal_damaged", message, { cause: error });
 }
 
 /** Rows that were moved here stand before a snapshot, which has the names and the state that they belong to. */

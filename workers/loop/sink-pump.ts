@@ -4,6 +4,7 @@ import { entryBytes, viewsOf } from "../../engine/base/entry-views.js";
 import { invariant, messageOf } from "../../engine/base/errors.js";
 import { limits } from "../../engine/base/limits.js";
 import type { RefusedRow, Sink, StoreOutcome } from "../../engine/store/interface.js";
+import { unitBytes } from "../journal/block.js";
 import type { Journal } from "../journal/journal.js";
 import { Pause } from "./pause.js";
 
@@ -256,7 +257,7 @@ export function contentOf(pieces: readonly Uint8Array[]): Content {
       if ((head & 0xff) === Kind.UNIT) {
         if (head >>> 8 === UnitType.REPAIR) repairedRows += views.u32[word + 5]!;
         else readings += views.u32[word + 5]!;
-        at += views.u32[word + 1]!;
+        at += unitBytes(piece, at);
       } else at += entryBytes(views, at);
     }
   }
